@@ -1,0 +1,172 @@
+/**
+ * What the embedded engine is asked to do, and what it says while doing it.
+ *
+ * The engine runs in a child process (`dist/engine/main.js JOB.json`), because `session.run` blocks the thread
+ * that calls it. It talks to its supervisor over Node IPC: `EngineEvent`s out, `EngineCommand`s in. It reads and
+ * writes local directories only; the supervising activity moves them to and from S3.
+ */
+import { z } from 'zod';
+
+/** Llama-family decoder shape; the names are those of Hugging Face's `config.json`. */
+export const architectureSchema = z.strictObject({
+  hiddenSize: z.int().positive(),
+  layers: z.int().positive(),
+  heads: z.int().positive(),
+  kvHeads: z.int().positive(),
+  intermediateSize: z.int().positive(),
+  maxLength: z.int().positive().describe('longest sequence in tokens, prompt and completion together'),
+  ropeTheta: z.number().positive().default(10_000),
+  normEpsilon: z.number().positive().default(1e-5),
+  tieEmbeddings: z.boolean().default(true),
+});
+export type Architecture = z.infer<typeof architectureSchema>;
+
+/** AdamW with global-norm clipping (RM-R1, appendix: betas 0.9/0.999, weight decay 0.01, clip 1.0). */
+export const optimizerSchema = z.strictObject({
+  learningRate: z.number().positive(),
+  schedule: z.enum(['constant', 'linear', 'cosine', 'flat-linear']).default('constant')
+    .describe('after warm-up; flat-linear holds the rate for `flatShare` of the steps, then decays linearly'),
+  warmupSteps: z.int().nonnegative().default(0),
+  flatShare: z.number().min(0).max(1).default(0.6),
+  finalShare: z.number().min(0).max(1).default(0).describe('final rate as a share of the peak'),
+  beta1: z.number().default(0.9),
+  beta2: z.number().default(0.999),
+  epsilon: z.number().default(1e-8),
+  weightDecay: z.number().min(0).default(0.01),
+  gradClip: z.number().positive().default(1),
+});
+export type OptimizerSettings = z.infer<typeof optimizerSchema>;
+
+/** Where the weights come from: a directory in Hugging Face layout, or seeded initial values beside a tokenizer. */
+export const modelSourceSchema = z.discriminatedUnion('from', [
+  z.strictObject({ from: z.literal('directory'), path: z.string() }),
+  z.strictObject({ from: z.literal('init'), architecture: architectureSchema, tokenizerDir: z.string() }),
+]);
+
+const common = {
+  seed: z.int().nonnegative(),
+  model: modelSourceSchema,
+  /** JSONL input, see `SupervisedSample`, `GrpoPrompt`, `GenerationPrompt`. */
+  data: z.string(),
+  /** Everything is written below this directory: `checkpoints/step-N/`, `model/`, `metrics.jsonl`, `outputs.jsonl`. */
+  outputDir: z.string(),
+  /** Threads of the math library; more than the physical cores is far slower. */
+  threads: z.int().positive().default(2),
+};
+const training = {
+  ...common,
+  /** A complete checkpoint directory written by the same job; training goes on after its step, bit-exactly. */
+  resumeFrom: z.string().optional(),
+  checkpointEverySteps: z.int().positive(),
+  optimizer: optimizerSchema,
+};
+
+export const supervisedJobSchema = z.strictObject({
+  kind: z.literal('supervised'),
+  ...training,
+  /** Optimiser steps are epochs × ⌈samples / batchSize⌉. */
+  epochs: z.number().positive(),
+  batchSize: z.int().positive().describe('samples an optimiser step'),
+  maxLength: z.int().positive().describe('longest prompt + completion in tokens; longer samples are an error'),
+  promptLossWeight: z.number().min(0).default(0).describe('0: loss on completion tokens only (RM-R1 SFT)'),
+});
+export const grpoJobSchema = z.strictObject({
+  kind: z.literal('grpo'),
+  ...training,
+  steps: z.int().positive(),
+  promptsPerStep: z.int().positive(),
+  groupSize: z.int().min(2).default(7),
+  miniBatches: z.int().positive().default(1).describe('optimiser updates per rollout batch'),
+  temperature: z.number().positive().default(1),
+  maxPromptTokens: z.int().positive(),
+  maxNewTokens: z.int().positive(),
+  clip: z.number().positive().default(0.2),
+  klCoefficient: z.number().min(0).default(0.001),
+});
+export const generateJobSchema = z.strictObject({
+  kind: z.literal('generate'),
+  ...common,
+  /** 0 is greedy decoding. */
+  temperature: z.number().min(0).default(0),
+  samples: z.int().positive().default(1),
+  batchSize: z.int().positive().default(64),
+  maxPromptTokens: z.int().positive(),
+  maxNewTokens: z.int().positive(),
+});
+export const engineJobSchema = z.discriminatedUnion('kind', [supervisedJobSchema, grpoJobSchema, generateJobSchema]);
+export type SupervisedJob = z.infer<typeof supervisedJobSchema>;
+export type GrpoJob = z.infer<typeof grpoJobSchema>;
+export type GenerateJob = z.infer<typeof generateJobSchema>;
+export type EngineJob = z.infer<typeof engineJobSchema>;
+
+/** One line of a supervised data file. Text is already rendered by the chat template; the engine appends end-of-text. */
+export interface SupervisedSample {
+  id: string;
+  prompt: string;
+  completion: string;
+}
+/** One line of a GRPO prompt file; the reward compares the rollout's verdict with `gold`. */
+export interface GrpoPrompt {
+  id: string;
+  prompt: string;
+  gold: 'A' | 'B';
+}
+/** One line of a generation input file. */
+export interface GenerationPrompt {
+  id: string;
+  prompt: string;
+}
+/** One line of `outputs.jsonl`, in input order. `finished` is false where `maxNewTokens` cut the text. */
+export interface GenerationOutput {
+  id: string;
+  sample: number;
+  text: string;
+  promptTokens: number;
+  tokens: number;
+  finished: boolean;
+}
+
+/** One line of `metrics.jsonl` per step. All numbers are those of the step itself. */
+export interface StepMetrics {
+  step: number;
+  /** Tokens that went through the training graph (supervised) or were generated (GRPO) in this step. */
+  tokens: number;
+  seconds: number;
+  learningRate: number;
+  gradNorm: number;
+  loss: number;
+  /** GRPO: mean ±1 reward, share of groups with non-zero variance, mean k3 KL, share of clipped tokens, mean length. */
+  reward?: number;
+  informativeGroups?: number;
+  kl?: number;
+  clipShare?: number;
+  completionTokens?: number;
+}
+
+/** Engine → supervisor. */
+export type EngineEvent =
+  | { type: 'started'; totalSteps: number; resumedAt: number; parameters: number }
+  | { type: 'progress'; total: number; metrics: StepMetrics; tokensPerSecond: number }
+  | { type: 'generated'; done: number; total: number; tokensPerSecond: number }
+  /** `dir` is complete (written aside, then renamed); the supervisor deletes it once it is stored. */
+  | { type: 'checkpoint'; step: number; dir: string }
+  /** `dir` holds the model in Hugging Face layout (training) or `outputs.jsonl` (generate). */
+  | { type: 'done'; step: number; dir: string }
+  | { type: 'failed'; error: { type: string; message: string } };
+
+/** Supervisor → engine. `stop`: save a last checkpoint and exit with `EXIT.preempted`. */
+export type EngineCommand = { type: 'stop' };
+
+/** How an engine process ends; the one table that supervisors and docs use. */
+export const EXIT = {
+  /** Ran to its end; the `done` event came before. */
+  done: 0,
+  /** The job description cannot work (bad setting). Never retried. */
+  badJob: 64,
+  /** The data cannot work (bad line, over-long sample, corrupt model file). Never retried. */
+  badData: 65,
+  /** Anything unexpected. Retried. */
+  failed: 70,
+  /** Stopped on request after a last checkpoint. Resumed. */
+  preempted: 75,
+} as const;

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** The quick suites: unit, property, golden, workflow and integration tests. Slow ones live in `test/slow`. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/slow/**', 'test/browser/**', 'node_modules/**', 'dist/**'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});
