@@ -1,0 +1,50 @@
+/** What the environment decides: where Temporal and the state of the local stack are. */
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { temporalConfig } from '../temporal.config.js';
+
+/** Root of the installed package: where `recipes/` and `package.json` lie, from source and from `dist/` alike. */
+export function projectRoot(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const parent = resolve(here, '..');
+  return parent.endsWith('/dist') ? dirname(parent) : parent;
+}
+
+/** State of the local stack (binaries, database, objects, logs): `RMR1_HOME`, else `.rmr1` in the working directory. */
+export function homeDirectory(): string {
+  return resolve(process.env.RMR1_HOME ?? join(process.cwd(), '.rmr1'));
+}
+
+/** What `rmr1 up` wrote about the stack it started; the fields beyond these belong to `infra/local`. */
+export interface StackAddresses {
+  temporal: { address: string; uiUrl?: string; namespace: string };
+  s3: { endpoint: string; region: string; bucket: string; accessKeyId: string; secretAccessKey: string };
+  oracle?: { baseUrl: string };
+}
+
+/** Addresses of the local stack, or undefined where none was started in this home. */
+export function readStackFile(home = homeDirectory()): StackAddresses | undefined {
+  try {
+    return JSON.parse(readFileSync(join(home, 'stack.json'), 'utf8')) as StackAddresses;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where to reach Temporal: environment first, then the local stack, then the default address. */
+export function temporalTarget(): { address: string; namespace: string; uiUrl?: string; apiKey?: string } {
+  const stack = readStackFile()?.temporal;
+  const external = process.env.TEMPORAL_ADDRESS;
+  return {
+    address: external ?? stack?.address ?? temporalConfig.address,
+    namespace:
+      process.env.TEMPORAL_NAMESPACE ?? (external ? undefined : stack?.namespace) ?? temporalConfig.namespace,
+    ...(external
+      ? process.env.TEMPORAL_UI_URL
+        ? { uiUrl: process.env.TEMPORAL_UI_URL }
+        : {}
+      : { uiUrl: stack?.uiUrl }),
+    ...(process.env.TEMPORAL_API_KEY ? { apiKey: process.env.TEMPORAL_API_KEY } : {}),
+  };
+}

@@ -1,0 +1,41 @@
+/** Input and output of the workflows. One JSON object each, every field defaulted, unknown fields refused. */
+import { z } from 'zod';
+import { artifactRefSchema } from '../activities/artifacts/ref.js';
+
+/** Stages of the pipeline in order; `gates` and `startFrom` name them. */
+export const STAGES = ['dataset', 'base', 'distill', 'sft', 'grpo', 'evaluate', 'report'] as const;
+export type StageName = (typeof STAGES)[number];
+
+const jsonValue: z.ZodType<unknown> = z.unknown();
+
+export const trainRewardModelInputSchema = z.strictObject({
+  recipe: z.string().min(1).default('quickstart').describe('name of a file in recipes/'),
+  data: z
+    .union([z.string().min(1), artifactRefSchema])
+    .optional()
+    .describe(
+      'JSONL of preference pairs: an artefact uploaded by the client, or a path every worker can read',
+    ),
+  seed: z.int().nonnegative().optional().describe("default: the recipe's"),
+  oracle: z
+    .strictObject({
+      provider: z.enum(['local', 'openai']).optional(),
+      baseUrl: z.url().optional(),
+      model: z.string().optional(),
+    })
+    .default({}),
+  budget: z
+    .strictObject({
+      usd: z.number().positive('a budget of zero cannot pay for anything; give a positive amount of USD'),
+    })
+    .optional()
+    .describe('hard cap on oracle spending'),
+  gates: z.array(z.enum(STAGES)).default([]).describe('stages after which the run waits for approval'),
+  overrides: z
+    .record(z.string(), jsonValue)
+    .default({})
+    .describe('recipe fields by dotted path: {"grpo.steps": 20}'),
+  startedBy: z.string().max(200).default('unknown'),
+});
+export type TrainRewardModelInput = z.input<typeof trainRewardModelInputSchema>;
+export type ResolvedRunInput = z.infer<typeof trainRewardModelInputSchema>;

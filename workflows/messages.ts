@@ -1,0 +1,102 @@
+/** Signals, queries and updates. In a file of their own so that a client imports no workflow code. */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import type { StageName } from './inputs.js';
+
+export type RunState =
+  | 'running'
+  | 'paused'
+  | 'awaiting-approval'
+  | 'awaiting-correction'
+  | 'completed'
+  | 'failed'
+  | 'rejected'
+  | 'cancelled';
+
+/** Latest figures of a stage that works through steps or items. */
+export interface StageFigures {
+  step: number;
+  total: number;
+  loss?: number;
+  reward?: number;
+  kl?: number;
+  accuracy?: number;
+  tokensPerSecond?: number;
+  etaSeconds?: number;
+}
+
+export interface StageProgress {
+  name: StageName;
+  state: 'pending' | 'running' | 'done' | 'reused' | 'failed';
+  /** Workflow that runs the stage: the parent itself for small stages. */
+  workflowId?: string;
+  startedAt?: string;
+  seconds?: number;
+  costUsd?: number;
+  inputTokens?: number;
+  outputTokens?: number;
+  figures?: StageFigures;
+  /** Small numbers from the stage's manifest, such as accuracies. */
+  metrics?: Record<string, number>;
+  outputs?: Record<string, ArtifactRef>;
+  /** What went wrong last, while the run waits for a correction. */
+  problem?: string;
+}
+
+/** Answer of the `progress` query. */
+export interface RunProgress {
+  workflowId: string;
+  recipe: string;
+  state: RunState;
+  stage: StageName;
+  stages: StageProgress[];
+  /** Present while `awaiting-correction`: the failing stage, the error's type and what to do. */
+  problem?: { stage: StageName; type: string; message: string };
+  costUsd: number;
+}
+
+/** Answer of the `lineage` query: every artefact of the run with the artefacts it was made from. */
+export interface RunLineage {
+  workflowId: string;
+  recipe?: ArtifactRef;
+  stages: {
+    stage: StageName;
+    key: string;
+    outputs: Record<string, ArtifactRef>;
+    parents: Record<string, ArtifactRef>;
+  }[];
+}
+
+/** Result of `trainRewardModel`. */
+export interface RunResult {
+  workflowId: string;
+  recipe: string;
+  state: 'completed' | 'rejected';
+  model?: ArtifactRef;
+  scores?: ArtifactRef;
+  /** HTML report; `reportJson` holds the same numbers. */
+  report?: ArtifactRef;
+  reportJson?: ArtifactRef;
+  metrics: Record<string, number>;
+  costUsd: number;
+}
+
+/** A change to recipe fields by dotted path, for example `{"sft.learningRate": 0.001}`. Empty: just try again. */
+export interface Correction {
+  overrides?: Record<string, unknown>;
+  data?: string | ArtifactRef;
+}
+
+export const progressQuery = defineQuery<RunProgress>('progress');
+export const lineageQuery = defineQuery<RunLineage>('lineage');
+
+export const pauseUpdate = defineUpdate<RunState, [{ reason?: string }?]>('pause');
+export const resumeUpdate = defineUpdate<RunState>('resume');
+export const approveUpdate = defineUpdate<RunState, [{ stage?: StageName; by?: string }?]>('approve');
+export const rejectUpdate = defineUpdate<RunState, [{ stage?: StageName; reason?: string }?]>('reject');
+export const correctUpdate = defineUpdate<RunState, [Correction?]>('correct');
+
+/** Figures of a running stage; sent by its activities, rarely (the interval grows with the age of the stage). */
+export const stageFiguresSignal = defineSignal<[{ stage: StageName; figures: StageFigures }]>('stageFigures');
+/** Parent → child: hold or go on. */
+export const holdSignal = defineSignal<[boolean]>('hold');
