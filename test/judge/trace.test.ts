@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseTrace, traceProblems } from '../../judge/trace.js';
+
+const CHAT =
+  '<type>Chat</type> <rubric> kindness 100 <justify> the user is sad </justify> </rubric> <eval> A is kind </eval> <answer>[[A]]</answer>';
+const REASONING =
+  '<type> Reasoning </type> <solution> 2 + 2 = 4 </solution> <eval> B says 4 </eval> <answer> [[B]] </answer>';
+
+describe('parseTrace', () => {
+  it('takes both branches apart', () => {
+    expect(parseTrace(CHAT)).toEqual({
+      type: 'Chat',
+      rubric: 'kindness 100 <justify> the user is sad </justify>',
+      eval: 'A is kind',
+      answer: 'A',
+    });
+    expect(parseTrace(REASONING)).toEqual({
+      type: 'Reasoning',
+      solution: '2 + 2 = 4',
+      eval: 'B says 4',
+      answer: 'B',
+    });
+    expect(traceProblems(CHAT)).toEqual([]);
+    expect(traceProblems(REASONING)).toEqual([]);
+  });
+
+  it('never throws and always yields one of four answers', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: 0, max: CHAT.length }), (noise, cut) => {
+        const text = CHAT.slice(0, cut) + noise;
+        expect(['A', 'B', 'both', 'none']).toContain(parseTrace(text).answer);
+        expect(Array.isArray(traceProblems(text))).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('traceProblems', () => {
+  it.each([
+    ['[[A]]', '<type> is neither Chat nor Reasoning.'],
+    [CHAT.replace(/<rubric>.*<\/rubric>/, ''), 'A Chat judgement has no <rubric>.'],
+    [REASONING.replace(/<solution>.*<\/solution>/, ''), 'A Reasoning judgement has no <solution>.'],
+    [REASONING.replace(/<eval>.*<\/eval>/, ''), 'There is no <eval>.'],
+    [REASONING.replace('[[B]]', 'B'), 'The answer names neither reply.'],
+    [REASONING.replace('[[B]]', '[[A]] [[B]]'), 'The answer names both replies.'],
+    [REASONING.replace('</solution>', ''), '<solution> is not closed.'],
+  ])('names what is missing in %j', (text, problem) => {
+    expect(traceProblems(text)).toContain(problem);
+  });
+});
