@@ -96,17 +96,7 @@ describe('the correctness reward', () => {
   it('stays the same when A and B change names in text and gold', () => {
     fc.assert(
       fc.property(text, gold, (value, side) => {
-        expect(
-          correctnessReward(
-            swap(value).replace(/<[^>]*>/g, (tag) => swap(tag)),
-            otherPosition(side),
-          ),
-        ).toBe(
-          correctnessReward(
-            value.replace(/<[^>]*>/g, (tag) => swap(swap(tag))),
-            side,
-          ),
-        );
+        expect(correctnessReward(swap(value), otherPosition(side))).toBe(correctnessReward(value, side));
         expect(oracleAgrees(swap(value), otherPosition(side))).toBe(oracleAgrees(value, side));
       }),
       { numRuns: 1000 },
