@@ -1,6 +1,7 @@
 /** Input and output of the workflows. One JSON object each, every field defaulted, unknown fields refused. */
 import { z } from 'zod';
 import { artifactRefSchema } from '../activities/artifacts/ref.js';
+import { recipeSchema } from '../recipes/schema.js';
 
 /** Stages of the pipeline in order; `gates` and `startFrom` name them. */
 export const STAGES = ['dataset', 'base', 'distill', 'sft', 'grpo', 'evaluate', 'report'] as const;
@@ -39,3 +40,24 @@ export const trainRewardModelInputSchema = z.strictObject({
 });
 export type TrainRewardModelInput = z.input<typeof trainRewardModelInputSchema>;
 export type ResolvedRunInput = z.infer<typeof trainRewardModelInputSchema>;
+
+/** What a parent hands to a stage it starts: the resolved plan and who listens. */
+const supervisionSchema = z.strictObject({
+  runId: z.string(),
+  recipe: recipeSchema,
+  recipeRef: artifactRefSchema,
+  heartbeatSeconds: z.number().positive(),
+  seed: z.int().nonnegative(),
+  notify: z.array(z.string()),
+});
+
+/**
+ * Input of `distill`, `sft`, `grpo` and `evaluate`: the same fields as the whole pipeline, and the artefacts the stage
+ * starts from. What is not given is made first, or found, by the stages before it; so `{}` is valid here too.
+ */
+export const stageInputSchema = trainRewardModelInputSchema.omit({ gates: true }).extend({
+  artifacts: z.record(z.string(), artifactRefSchema).default({}),
+  supervision: supervisionSchema.optional(),
+});
+export type StageInput = z.input<typeof stageInputSchema>;
+export type ResolvedStageInput = z.infer<typeof stageInputSchema>;

@@ -85,16 +85,22 @@ export interface RunResult {
 export interface Correction {
   overrides?: Record<string, unknown>;
   data?: string | ArtifactRef;
+  /** A new hard cap on oracle spending. */
+  budgetUsd?: number;
 }
 
 export const progressQuery = defineQuery<RunProgress>('progress');
 export const lineageQuery = defineQuery<RunLineage>('lineage');
 
-export const pauseUpdate = defineUpdate<RunState, [{ reason?: string }?]>('pause');
+export const pauseUpdate = defineUpdate<RunState, [{ reason?: string } | undefined]>('pause');
 export const resumeUpdate = defineUpdate<RunState>('resume');
-export const approveUpdate = defineUpdate<RunState, [{ stage?: StageName; by?: string }?]>('approve');
-export const rejectUpdate = defineUpdate<RunState, [{ stage?: StageName; reason?: string }?]>('reject');
-export const correctUpdate = defineUpdate<RunState, [Correction?]>('correct');
+export const approveUpdate = defineUpdate<RunState, [{ stage?: StageName; by?: string } | undefined]>(
+  'approve',
+);
+export const rejectUpdate = defineUpdate<RunState, [{ stage?: StageName; reason?: string } | undefined]>(
+  'reject',
+);
+export const correctUpdate = defineUpdate<RunState, [Correction | undefined]>('correct');
 
 /** Figures of a running stage; sent by its activities, rarely (the interval grows with the age of the stage). */
 export const stageFiguresSignal = defineSignal<[{ stage: StageName; figures: StageFigures }]>('stageFigures');

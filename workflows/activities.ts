@@ -1,0 +1,51 @@
+/** Activity proxies, one group per failure profile. */
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { IoActivities, OracleActivities, TrainingActivities } from '../activities/interface.js';
+import { temporalConfig } from '../temporal.config.js';
+import { NON_RETRYABLE } from './errors.js';
+
+const { taskQueues } = temporalConfig;
+
+/** Short I/O: minutes at most; a store that is down for a while is waited for. */
+export const io = proxyActivities<IoActivities>({
+  taskQueue: taskQueues.orchestration,
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '60 seconds',
+  retry: {
+    initialInterval: '1 second',
+    maximumInterval: '30 seconds',
+    maximumAttempts: 8,
+    nonRetryableErrorTypes: NON_RETRYABLE,
+  },
+});
+
+/** Oracle calls: slow, rate limited, costly; answers are cached one by one, so a retry asks only what is missing. */
+export const oracle = proxyActivities<OracleActivities>({
+  taskQueue: taskQueues.oracle,
+  startToCloseTimeout: '6 hours',
+  heartbeatTimeout: '60 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: {
+    initialInterval: '2 seconds',
+    maximumInterval: '2 minutes',
+    maximumAttempts: 10,
+    nonRetryableErrorTypes: NON_RETRYABLE,
+  },
+});
+
+/** Training and judging: hours, one at a time per worker, resumed from checkpoints; cancelling waits for the last one. */
+export function training(heartbeatSeconds: number): TrainingActivities {
+  return proxyActivities<TrainingActivities>({
+    taskQueue: taskQueues.training,
+    startToCloseTimeout: '7 days',
+    heartbeatTimeout: heartbeatSeconds * 1000,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: {
+      initialInterval: '1 second',
+      backoffCoefficient: 1.5,
+      maximumInterval: '1 minute',
+      maximumAttempts: 20,
+      nonRetryableErrorTypes: NON_RETRYABLE,
+    },
+  });
+}

@@ -1,0 +1,69 @@
+import type { StageOutcome } from '../activities/stage-outcome.js';
+import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import { io, training } from './activities.js';
+import type { StageInput } from './inputs.js';
+import type { RunControl } from './run-control.js';
+import { stageWorkflow } from './stage-workflow.js';
+import { required } from './upstream.js';
+
+/** Pairs judged by one activity; a lost worker costs at most one shard. */
+const SHARD = 500;
+
+/** Judge the held-out pairs, greedy and in both orders, with each judge of the recipe, and score the judgements. */
+export function evaluate(input?: StageInput): Promise<StageOutcome> {
+  return stageWorkflow('evaluate', ['pairs', 'base', 'sft', 'grpo'], input, async (run, artifacts) => {
+    const { recipe } = run;
+    const models = Object.fromEntries(
+      recipe.evaluate.stages.map((name) => [name, required(artifacts, name)]),
+    );
+    const sets = [required(artifacts, 'pairs'), ...(artifacts.matrix ? [artifacts.matrix] : [])];
+    const stage = {
+      context: run.context,
+      recipe,
+      models,
+      pairs: sets[0]!,
+      ...(sets[1] ? { matrix: sets[1] } : {}),
+    };
+    const found = await io.findEvaluation(stage);
+    if (found) return found;
+
+    const judgements: Record<string, ArtifactRef[]> = {};
+    let tokens = 0;
+    let seconds = 0;
+    for (const judge of recipe.evaluate.stages) {
+      judgements[judge] = [];
+      for (const pairs of sets) {
+        for (let from = 0, count = SHARD; count === SHARD; from += SHARD) {
+          const shard = await judgeShard(run, {
+            judge,
+            model: models[judge]!,
+            pairs,
+            from,
+            to: from + SHARD,
+          });
+          judgements[judge].push(shard.judgements);
+          tokens += shard.tokens;
+          seconds += shard.seconds;
+          count = shard.pairs;
+        }
+      }
+    }
+    return io.scoreJudgements({ ...stage, judgements, tokens, seconds });
+  });
+}
+
+/** Judge one shard to its end, however often the engine is preempted. */
+async function judgeShard(
+  run: RunControl,
+  shard: { judge: 'base' | 'sft' | 'grpo'; model: ArtifactRef; pairs: ArtifactRef; from: number; to: number },
+) {
+  for (;;) {
+    const result = await training(run.heartbeatSeconds).judgeShard({
+      ...shard,
+      context: run.context,
+      recipe: run.recipe,
+    });
+    if (result.status === 'done') return result;
+    await run.yieldIfInterrupted();
+  }
+}

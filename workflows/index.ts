@@ -1,0 +1,6 @@
+/** Every exported function is registered as a workflow type; export nothing else here. */
+export { trainRewardModel } from './train-reward-model.js';
+export { distill } from './distill.js';
+export { sft } from './sft.js';
+export { grpo } from './grpo.js';
+export { evaluate } from './evaluate.js';

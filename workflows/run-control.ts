@@ -1,0 +1,389 @@
+/**
+ * Everything about a run that is not the pipeline itself: pause and resume, gates, corrections, figures, search
+ * attributes and the text on the Temporal UI's page. The workflows stay as short as the paper's figure because of it.
+ */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+  ChildWorkflowCancellationType,
+  getExternalWorkflowHandle,
+  setCurrentDetails,
+  setHandler,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import type { RunPlan } from '../activities/interface.js';
+import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
+import { io } from './activities.js';
+import { renderDetails } from './details.js';
+import { policyOf } from './errors.js';
+import type { ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
+import * as messages from './messages.js';
+import { rootCause } from './root-cause.js';
+
+/** A finished stage with the wall time the run spent on it. */
+export type TimedOutcome = StageOutcome & { wallSeconds: number };
+
+type ChildStage = 'distill' | 'sft' | 'grpo' | 'evaluate';
+
+export class RunControl {
+  plan!: RunPlan;
+  seed = 0;
+  readonly outcomes: TimedOutcome[] = [];
+  private input: ResolvedRunInput;
+  private readonly supervision: ResolvedStageInput['supervision'];
+  private readonly stages = new Map<StageName, messages.StageProgress>();
+  private state: messages.RunState = 'running';
+  private current: StageName;
+  private held = false;
+  private problem: messages.RunProgress['problem'];
+  private correction: messages.Correction | undefined;
+  private verdictOnGate: 'approved' | 'rejected' | undefined;
+  private interrupt: (() => void) | undefined;
+  private interrupted = false;
+  private runningChild: string | undefined;
+
+  private constructor(
+    input: ResolvedRunInput & Pick<ResolvedStageInput, 'supervision'>,
+    stages: StageName[],
+  ) {
+    this.input = input;
+    this.supervision = input.supervision;
+    this.current = stages[0] ?? 'dataset';
+    for (const name of stages) this.stages.set(name, { name, state: 'pending' });
+    this.listen();
+  }
+
+  /** Install the message handlers, then resolve and check the recipe; nothing is spent before that. */
+  static async begin(
+    input: Omit<ResolvedRunInput, 'gates'> &
+      Partial<Pick<ResolvedStageInput, 'supervision'>> & { gates?: StageName[] },
+    stages: StageName[],
+  ): Promise<RunControl> {
+    const run = new RunControl({ gates: [], ...input }, stages);
+    if (run.supervision) {
+      const { recipe, recipeRef, heartbeatSeconds } = run.supervision;
+      run.plan = { recipe, recipeRef, heartbeatSeconds };
+      run.seed = run.supervision.seed;
+    } else {
+      await run.resolve();
+    }
+    run.show();
+    return run;
+  }
+
+  get recipe() {
+    return this.plan.recipe;
+  }
+
+  get data() {
+    return this.input.data;
+  }
+
+  get budgetUsd() {
+    return this.input.budget?.usd;
+  }
+
+  get context(): StageContext {
+    const { workflowId } = workflowInfo();
+    return {
+      runId: this.supervision?.runId ?? workflowId,
+      startedBy: this.input.startedBy,
+      notify: [...new Set([workflowId, ...(this.supervision?.notify ?? [])])],
+    };
+  }
+
+  /**
+   * Run one stage to its end: waits while paused, waits for a correction where a person can mend the failure,
+   * waits for approval where a gate follows. `work` is called again after a pause or a correction.
+   */
+  async stage(name: StageName, work: () => Promise<StageOutcome>): Promise<TimedOutcome> {
+    const began = Date.now();
+    for (;;) {
+      await this.whileHeld();
+      this.enter(name);
+      try {
+        const outcome = await this.interruptible(work);
+        const timed = { ...outcome, wallSeconds: (Date.now() - began) / 1000 };
+        this.finish(timed);
+        await this.gate(name);
+        return timed;
+      } catch (error) {
+        if (CancellationScope.current().consideredCancelled) throw error;
+        if (isCancellation(error) && this.interrupted) continue;
+        const { type, message } = rootCause(error);
+        this.update(name, { state: 'failed', problem: message });
+        if (type === 'Rejected' || this.supervision || policyOf(type).then === 'fail') throw surfaced(error);
+        await this.awaitCorrection(name, type, message);
+      }
+    }
+  }
+
+  /** Run one stage as a child workflow with a history of its own; it holds and goes on with this run. */
+  child(name: ChildStage, artifacts: Record<string, ArtifactRef>): Promise<TimedOutcome> {
+    const { workflowId } = workflowInfo();
+    const childId = `${workflowId}/${name}`;
+    return this.stage(name, async () => {
+      this.update(name, { workflowId: childId });
+      this.runningChild = childId;
+      try {
+        const input: StageInput = {
+          recipe: this.input.recipe,
+          startedBy: this.input.startedBy,
+          artifacts,
+          ...(this.input.budget ? { budget: this.input.budget } : {}),
+          supervision: {
+            runId: this.context.runId,
+            recipe: this.recipe,
+            recipeRef: this.plan.recipeRef,
+            heartbeatSeconds: this.plan.heartbeatSeconds,
+            seed: this.seed,
+            notify: this.context.notify,
+          },
+        };
+        return (await executeChild(name, {
+          workflowId: childId,
+          args: [input],
+          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+          cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+          staticSummary: `${name} of ${workflowId}`,
+        })) as StageOutcome;
+      } finally {
+        this.runningChild = undefined;
+      }
+    });
+  }
+
+  /** Wait until the run is not held; a cancelled run stops here. */
+  async whileHeld(): Promise<void> {
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The run was cancelled.');
+    if (!this.held) return;
+    await condition(() => !this.held);
+  }
+
+  /** After a preempted activity: go on at once, or leave the stage because the run is held or cancelled. */
+  async yieldIfInterrupted(): Promise<void> {
+    if (CancellationScope.current().consideredCancelled)
+      throw new CancelledFailure('The stage was interrupted.');
+    await this.whileHeld();
+  }
+
+  /** Seconds without a heartbeat after which a training worker counts as lost. */
+  get heartbeatSeconds(): number {
+    return this.plan.heartbeatSeconds;
+  }
+
+  /** Record figures that the workflow itself knows, for example after a shard. */
+  report(name: StageName, figures: messages.StageFigures): void {
+    this.update(name, { figures: { ...this.stages.get(name)?.figures, ...figures } });
+  }
+
+  /** The last state, shown on the page of the finished workflow. */
+  end(state: messages.RunState, accuracy?: number): void {
+    this.state = state;
+    if (accuracy !== undefined) upsertSearchAttributes({ Accuracy: [accuracy] });
+    this.show();
+  }
+
+  progress(): messages.RunProgress {
+    return {
+      workflowId: workflowInfo().workflowId,
+      recipe: this.input.recipe,
+      state: this.state,
+      stage: this.current,
+      stages: [...this.stages.values()],
+      ...(this.problem ? { problem: this.problem } : {}),
+      costUsd: this.costUsd,
+    };
+  }
+
+  get costUsd(): number {
+    return this.outcomes.reduce((sum, outcome) => sum + (outcome.reused ? 0 : outcome.cost.usd), 0);
+  }
+
+  private async resolve(): Promise<void> {
+    this.plan = await io.planRun(this.input);
+    this.seed = this.input.seed ?? this.plan.recipe.seed;
+    upsertMemo({ recipe: this.plan.recipe, seed: this.seed });
+  }
+
+  /** Run `work` in a scope that `pause` can cancel; a child workflow is asked to hold instead. */
+  private async interruptible<T>(work: () => Promise<T>): Promise<T> {
+    const scope = new CancellationScope();
+    this.interrupted = false;
+    this.interrupt = () => {
+      this.interrupted = true;
+      scope.cancel();
+    };
+    try {
+      return await scope.run(work);
+    } finally {
+      this.interrupt = undefined;
+    }
+  }
+
+  private async gate(name: StageName): Promise<void> {
+    if (!this.input.gates.includes(name)) return;
+    this.verdictOnGate = undefined;
+    this.state = 'awaiting-approval';
+    this.show();
+    await condition(() => this.verdictOnGate !== undefined);
+    if (this.gateVerdict() === 'rejected') {
+      throw ApplicationFailure.nonRetryable(`The run was rejected after stage '${name}'.`, 'Rejected');
+    }
+    this.state = 'running';
+    this.show();
+  }
+
+  /** Read through a method: the compiler cannot know that a handler set the field while `condition` waited. */
+  private gateVerdict(): 'approved' | 'rejected' | undefined {
+    return this.verdictOnGate;
+  }
+
+  private takeCorrection(): messages.Correction {
+    return this.correction ?? {};
+  }
+
+  private async awaitCorrection(stage: StageName, type: string, message: string): Promise<void> {
+    this.problem = { stage, type, message };
+    for (;;) {
+      this.correction = undefined;
+      this.state = 'awaiting-correction';
+      this.show();
+      await condition(() => this.correction !== undefined);
+      const { overrides, data, budgetUsd } = this.takeCorrection();
+      const corrected: ResolvedRunInput = {
+        ...this.input,
+        overrides: { ...this.input.overrides, ...overrides },
+        ...(data === undefined ? {} : { data }),
+        ...(budgetUsd === undefined ? {} : { budget: { usd: budgetUsd } }),
+      };
+      const before = this.input;
+      try {
+        this.input = corrected;
+        await this.resolve();
+        break;
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        this.input = before;
+        const cause = rootCause(error);
+        this.problem = { stage, type: cause.type, message: cause.message };
+      }
+    }
+    this.problem = undefined;
+    this.state = 'running';
+    this.update(stage, { state: 'running', problem: undefined });
+  }
+
+  private enter(name: StageName): void {
+    this.current = name;
+    this.state = 'running';
+    const startedAt = this.stages.get(name)?.startedAt ?? new Date().toISOString();
+    this.update(name, { state: 'running', startedAt });
+    upsertSearchAttributes({ Stage: [name] });
+  }
+
+  private finish(outcome: TimedOutcome): void {
+    this.outcomes.push(outcome);
+    const { inputTokens, outputTokens, usd } = outcome.cost;
+    this.update(outcome.stage, {
+      state: outcome.reused ? 'reused' : 'done',
+      seconds: outcome.wallSeconds,
+      costUsd: usd,
+      inputTokens,
+      outputTokens,
+      metrics: outcome.metrics,
+      outputs: outcome.outputs,
+    });
+    upsertSearchAttributes({ SpendUsd: [this.costUsd] });
+  }
+
+  private update(name: StageName, change: Partial<messages.StageProgress>): void {
+    this.stages.set(name, { ...(this.stages.get(name) ?? { name, state: 'pending' }), ...change });
+    this.show();
+  }
+
+  private shownState: messages.RunState | undefined;
+  private show(): void {
+    setCurrentDetails(renderDetails(this.progress()));
+    if (this.shownState === this.state) return;
+    this.shownState = this.state;
+    upsertSearchAttributes({ RunState: [this.state], Recipe: [this.input.recipe] });
+  }
+
+  private hold(held: boolean): messages.RunState {
+    this.held = held;
+    this.state = held ? 'paused' : this.problem ? 'awaiting-correction' : 'running';
+    if (this.runningChild) void this.forwardHold(this.runningChild, held);
+    else if (held) this.interrupt?.();
+    this.show();
+    return this.state;
+  }
+
+  /** A child that ended meanwhile needs no hold: the next stage waits in `whileHeld`. */
+  private async forwardHold(child: string, held: boolean): Promise<void> {
+    try {
+      await getExternalWorkflowHandle(child).signal(messages.holdSignal, held);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+    }
+  }
+
+  private listen(): void {
+    setHandler(messages.progressQuery, () => this.progress());
+    setHandler(messages.lineageQuery, () => ({
+      workflowId: workflowInfo().workflowId,
+      ...(this.plan ? { recipe: this.plan.recipeRef } : {}),
+      stages: this.outcomes.map(({ stage, key, outputs, parents }) => ({ stage, key, outputs, parents })),
+    }));
+    setHandler(messages.stageFiguresSignal, ({ stage, figures }) => {
+      this.report(stage, figures);
+      upsertSearchAttributes({ Step: [figures.step] });
+    });
+    setHandler(messages.holdSignal, (held) => void this.hold(held));
+    setHandler(messages.pauseUpdate, (_options) => this.hold(true), {
+      validator: (_options) => this.require(!this.held, 'The run is paused already; send `resume` to go on.'),
+    });
+    setHandler(messages.resumeUpdate, () => this.hold(false), {
+      validator: () => this.require(this.held, 'The run is not paused.'),
+    });
+    const atGate = () => this.require(this.state === 'awaiting-approval', 'No gate is waiting for approval.');
+    setHandler(messages.approveUpdate, (_options) => this.decide('approved'), {
+      validator: (_options) => atGate(),
+    });
+    setHandler(messages.rejectUpdate, (_options) => this.decide('rejected'), {
+      validator: (_options) => atGate(),
+    });
+    setHandler(messages.correctUpdate, (correction) => this.correct(correction), {
+      validator: (_correction) =>
+        this.require(this.state === 'awaiting-correction', 'The run is not waiting for a correction.'),
+    });
+  }
+
+  private decide(verdict: 'approved' | 'rejected'): messages.RunState {
+    this.verdictOnGate = verdict;
+    return this.state;
+  }
+
+  private correct(correction: messages.Correction = {}): messages.RunState {
+    this.correction = correction;
+    return this.state;
+  }
+
+  private require(condition: boolean, message: string): void {
+    if (!condition) throw ApplicationFailure.nonRetryable(message, 'InvalidInput');
+  }
+}
+
+/** The failure a person should read on the page of the workflow: the cause itself, not 'Activity task failed'. */
+function surfaced(error: unknown): ApplicationFailure {
+  const { type, message } = rootCause(error);
+  return ApplicationFailure.create({ message, type, nonRetryable: true });
+}

@@ -1,0 +1,40 @@
+/** What a stage that is started alone lacks: made, or found made already, by the stages before it. */
+import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import type { RunControl } from './run-control.js';
+import { distillTraces, fineTune, output, prepareDataset, reinforce, warmUpBase } from './steps.js';
+
+type Artifacts = Record<string, ArtifactRef>;
+
+/** Complete `given` to the artefacts named in `needed`, by running the pipeline up to, but without, `stage`. */
+export async function upstream(
+  run: RunControl,
+  stage: 'distill' | 'sft' | 'grpo' | 'evaluate',
+  given: Artifacts,
+  needed: readonly string[],
+): Promise<Artifacts> {
+  if (needed.every((name) => given[name])) return given;
+  const dataset = await prepareDataset(run);
+  if (stage === 'distill') return { pairs: output(dataset, 'train'), ...given };
+  const base = await warmUpBase(run, dataset);
+  const traces = await distillTraces(run, dataset);
+  if (stage === 'sft') return { model: output(base, 'model'), traces: output(traces, 'traces'), ...given };
+  const sft = await fineTune(run, base, traces);
+  if (stage === 'grpo') return { model: output(sft, 'model'), pairs: output(dataset, 'train'), ...given };
+  const grpo = await reinforce(run, sft, dataset);
+  const { matrix } = dataset.outputs;
+  return {
+    pairs: output(dataset, run.recipe.evaluate.split),
+    ...(matrix ? { matrix } : {}),
+    base: output(base, 'model'),
+    sft: output(sft, 'model'),
+    grpo: output(grpo, 'model'),
+    ...given,
+  };
+}
+
+/** An artefact that `upstream` has seen to. */
+export function required(artifacts: Artifacts, name: string): ArtifactRef {
+  const ref = artifacts[name];
+  if (!ref) throw new Error(`Artefact '${name}' is missing.`);
+  return ref;
+}
