@@ -1,0 +1,119 @@
+/** `config.json` of a Hugging Face LlamaForCausalLM directory, to and from the engine's architecture. */
+import { z } from 'zod';
+import { architectureSchema, type Architecture } from '../job.js';
+import { badData } from '../errors.js';
+
+/** What the engine needs to know of a model besides its weights. */
+export interface ModelShape {
+  architecture: Architecture;
+  vocabSize: number;
+}
+
+const ropeSchema = z
+  .looseObject({ rope_type: z.string().optional(), type: z.string().optional(), rope_theta: z.number().optional() })
+  .nullish();
+
+const configSchema = z.looseObject({
+  architectures: z.array(z.string()).optional(),
+  model_type: z.string().optional(),
+  hidden_size: z.int().positive(),
+  num_hidden_layers: z.int().positive(),
+  num_attention_heads: z.int().positive(),
+  num_key_value_heads: z.int().positive().optional(),
+  head_dim: z.int().positive().nullish(),
+  intermediate_size: z.int().positive(),
+  max_position_embeddings: z.int().positive(),
+  vocab_size: z.int().positive(),
+  rope_theta: z.number().positive().optional(),
+  rope_scaling: ropeSchema,
+  rope_parameters: ropeSchema,
+  rms_norm_eps: z.number().positive().optional(),
+  tie_word_embeddings: z.boolean().optional(),
+  hidden_act: z.string().optional(),
+  attention_bias: z.boolean().optional(),
+  mlp_bias: z.boolean().optional(),
+});
+
+/**
+ * Read the text of `config.json`.
+ * @throws EngineError (bad data) naming the field when the model is not a Llama-family decoder the engine can run.
+ */
+export function parseLlamaConfig(text: string, path: string): ModelShape {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw badData(`${path} is not JSON`, error);
+  }
+  const parsed = configSchema.safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw badData(`${path}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is invalid'}`);
+  }
+  const config = parsed.data;
+  const refuse = (field: string, found: unknown, needed: string): never => {
+    throw badData(`${path}: ${field} is ${JSON.stringify(found)}; the embedded engine runs Llama models with ${needed}`);
+  };
+  const kind = config.architectures?.[0] ?? config.model_type;
+  if (kind !== 'LlamaForCausalLM' && kind !== 'llama') refuse('architectures', kind, 'LlamaForCausalLM');
+  if (config.hidden_act !== undefined && config.hidden_act !== 'silu') refuse('hidden_act', config.hidden_act, '"silu"');
+  if (config.attention_bias) refuse('attention_bias', true, 'no bias');
+  if (config.mlp_bias) refuse('mlp_bias', true, 'no bias');
+  const scaling = config.rope_scaling ?? config.rope_parameters;
+  const ropeType = scaling?.rope_type ?? scaling?.type ?? 'default';
+  if (ropeType !== 'default') refuse('rope_scaling', ropeType, 'unscaled rotary embeddings');
+  const heads = config.num_attention_heads;
+  const kvHeads = config.num_key_value_heads ?? heads;
+  if (config.hidden_size % heads !== 0) refuse('num_attention_heads', heads, 'a divisor of hidden_size');
+  if (heads % kvHeads !== 0) refuse('num_key_value_heads', kvHeads, 'a divisor of num_attention_heads');
+  const headSize = config.hidden_size / heads;
+  if (config.head_dim != null && config.head_dim !== headSize) refuse('head_dim', config.head_dim, `${headSize}`);
+  return {
+    vocabSize: config.vocab_size,
+    architecture: architectureSchema.parse({
+      hiddenSize: config.hidden_size,
+      layers: config.num_hidden_layers,
+      heads,
+      kvHeads,
+      intermediateSize: config.intermediate_size,
+      maxLength: config.max_position_embeddings,
+      ropeTheta: config.rope_theta ?? config.rope_parameters?.rope_theta ?? 10_000,
+      normEpsilon: config.rms_norm_eps ?? 1e-6,
+      tieEmbeddings: config.tie_word_embeddings ?? false,
+    }),
+  };
+}
+
+/** The text of `config.json` for a model of this shape. */
+export function formatLlamaConfig(
+  { architecture, vocabSize }: ModelShape,
+  tokens: { bos: number | undefined; eos: number; pad: number | undefined },
+): string {
+  const config = {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    hidden_size: architecture.hiddenSize,
+    num_hidden_layers: architecture.layers,
+    num_attention_heads: architecture.heads,
+    num_key_value_heads: architecture.kvHeads,
+    head_dim: architecture.hiddenSize / architecture.heads,
+    intermediate_size: architecture.intermediateSize,
+    max_position_embeddings: architecture.maxLength,
+    vocab_size: vocabSize,
+    rope_theta: architecture.ropeTheta,
+    rope_scaling: null,
+    rms_norm_eps: architecture.normEpsilon,
+    tie_word_embeddings: architecture.tieEmbeddings,
+    hidden_act: 'silu',
+    attention_bias: false,
+    attention_dropout: 0,
+    mlp_bias: false,
+    initializer_range: 0.02,
+    use_cache: true,
+    bos_token_id: tokens.bos ?? null,
+    eos_token_id: tokens.eos,
+    pad_token_id: tokens.pad ?? null,
+    torch_dtype: 'float32',
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
