@@ -1,0 +1,15 @@
+export { BadDataError, LISTED_PROBLEMS } from './bad-data.js';
+export type { Problem } from './bad-data.js';
+export { assignGold } from './assign-gold.js';
+export { findLeaks, leakage } from './leakage.js';
+export type { Leak } from './leakage.js';
+export { comparisonKey, contentKey, conversationKey, normaliseText } from './normalise.js';
+export { charactersOf, dropOverlong } from './overlong.js';
+export type { LengthLimits, LengthResult } from './overlong.js';
+export { DEFAULT_CATEGORY, parseRecord } from './parse-record.js';
+export { readLines } from './read-lines.js';
+export { readPairs } from './read-pairs.js';
+export type { DropReason, ReadOptions, ReadReport } from './read-pairs.js';
+export { dedupePairs, firstInHashOrder, splitPairs } from './split.js';
+export type { SplitOptions, Splits } from './split.js';
+export { isTranscript, parseTranscript } from './transcript.js';
