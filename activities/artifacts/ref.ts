@@ -2,8 +2,21 @@
 import { z } from 'zod';
 
 export const ARTIFACT_KINDS = [
-  'pairs', 'documents', 'tokenizer', 'traces', 'samples', 'model', 'checkpoint', 'metrics', 'outputs',
-  'verdicts', 'scores', 'ledger', 'report', 'stats', 'recipe',
+  'pairs',
+  'documents',
+  'tokenizer',
+  'traces',
+  'samples',
+  'model',
+  'checkpoint',
+  'metrics',
+  'outputs',
+  'verdicts',
+  'scores',
+  'ledger',
+  'report',
+  'stats',
+  'recipe',
 ] as const;
 
 /** An immutable object (or, for directories such as models, a file list) named by the hash of its content. */

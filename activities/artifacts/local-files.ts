@@ -1,0 +1,47 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { StoreError } from './errors.js';
+
+const FULL_DISK_CODES = new Set(['ENOSPC', 'EDQUOT']);
+
+/** Runs a local write and turns a full disk into `DiskFull`. */
+export async function onLocalDisk<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (FULL_DISK_CODES.has((error as NodeJS.ErrnoException).code ?? '')) {
+      throw new StoreError(
+        'DiskFull',
+        `No space left while writing ${path}. Free disk space there, or point RMR1_HOME at a larger disk.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+/** A sibling name that cannot collide; on the same file system, so that a rename is atomic. */
+export function partialName(path: string): string {
+  return `${path}.partial-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Streams to a file as it is, without atomicity. */
+export async function writeStream(path: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+  await onLocalDisk(path, () => pipeline(source, createWriteStream(path)));
+}
+
+/** Lets `fill` write a temporary sibling and moves it to `path` only if it succeeds: readers never see half a file. */
+export async function writeAtomically(path: string, fill: (partial: string) => Promise<void>): Promise<void> {
+  await onLocalDisk(path, () => mkdir(dirname(path), { recursive: true }));
+  const partial = partialName(path);
+  try {
+    await onLocalDisk(path, () => fill(partial));
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
+}
