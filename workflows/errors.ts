@@ -24,6 +24,13 @@ export const ERROR_TYPES = {
   NoTraces: { retry: false, then: 'await-correction' },
   StorageUnreachable: { retry: true, then: 'await-correction' },
   StorageCredentials: { retry: false, then: 'await-correction' },
+  /** The settings of the store cannot be used. */
+  StorageSettings: { retry: false, then: 'await-correction' },
+  /** The store refused a request. */
+  StorageRefused: { retry: true, then: 'await-correction' },
+  ArtifactMissing: { retry: false, then: 'await-correction' },
+  /** Another writer was first; the next attempt reads what it wrote. */
+  PreconditionFailed: { retry: true, then: 'await-correction' },
   BucketMissing: { retry: false, then: 'await-correction' },
   CorruptArtifact: { retry: false, then: 'await-correction' },
   DiskFull: { retry: false, then: 'await-correction' },

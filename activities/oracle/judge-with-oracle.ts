@@ -1,0 +1,203 @@
+/** One shard of one distillation pass: bounded concurrency, cached answers, a hard budget. */
+import { Context, cancelled } from '@temporalio/activity';
+import type OpenAI from 'openai';
+import type { Message, PresentedPair, Position } from '../../judge/pair.js';
+import { buildPrompt } from '../../judge/prompt/build.js';
+import { hintMessages } from '../../judge/prompt/hint.js';
+import { oracleAgrees } from '../../judge/reward.js';
+import { UserError } from '../../workflows/errors.js';
+import type { StageFigures } from '../../workflows/messages.js';
+import { mapLimit } from '../artifacts/map-limit.js';
+import type { ArtifactStore } from '../artifacts/store.js';
+import { readPairLines } from '../dataset/pair-lines.js';
+import type { OracleShardInput, OracleShardResult } from '../interface.js';
+import { answerKey, cachedAnswer, keepAnswer, type OracleAnswer } from './answer-cache.js';
+import { Budget, priceOf } from './budget.js';
+import { oracleClient, oracleError } from './endpoint.js';
+
+/** One line of a shard's answers. */
+export interface OracleJudgement {
+  pairId: string;
+  category: string;
+  gold: Position;
+  pass: 1 | 2;
+  model: string;
+  text: string;
+  agreed: boolean;
+  finishReason: string;
+  inputTokens: number;
+  outputTokens: number;
+  usd: number;
+  cached: boolean;
+  fingerprint?: string;
+}
+
+interface Task {
+  shown: PresentedPair;
+  messages: Message[];
+}
+
+/**
+ * Judge the pairs `from`…`to` with the oracle. A question that was ever answered is not asked again.
+ * @throws UserError `OracleUnreachable` (retried), `OracleCredentials`, `OracleRejected`.
+ */
+export async function judgeWithOracle(
+  store: ArtifactStore,
+  input: OracleShardInput,
+): Promise<OracleShardResult> {
+  const { oracle, pass } = input;
+  const client = oracleClient(oracle);
+  const model = pass === 1 ? oracle.model : (oracle.correctionModel ?? oracle.model);
+  const budget = new Budget(input.budgetUsd);
+  const tasks = await shardTasks(store, input);
+  const began = Date.now();
+  let done = 0;
+  let agreed = 0;
+  let budgetReached = false;
+
+  const beat = () => {
+    const step = input.from + done;
+    const figures: StageFigures = {
+      step,
+      total: input.total,
+      ...(pass === 1 && done > 0 ? { accuracy: agreed / done } : {}),
+      etaSeconds: done === 0 ? undefined : ((Date.now() - began) / 1000 / done) * (tasks.length - done),
+    } as StageFigures;
+    Context.current().heartbeat({ stage: 'distill', figures });
+  };
+  const timer = setInterval(beat, 5000);
+  try {
+    const judgements = await mapLimit(tasks, oracle.concurrency, async (task) => {
+      if (budgetReached) return undefined;
+      const judgement = await judgeOne(store, client, input, model, budget, task);
+      if (!judgement) budgetReached = true;
+      done += 1;
+      if (judgement?.agreed) agreed += 1;
+      return judgement;
+    });
+    const kept = judgements.filter((judgement) => judgement !== undefined);
+    const paid = kept.filter(({ cached }) => !cached);
+    return {
+      answers: await store.putLines('outputs', kept),
+      asked: paid.length,
+      cached: kept.length - paid.length,
+      agreed: kept.filter((judgement) => judgement.agreed).length,
+      wrong: kept.filter((judgement) => !judgement.agreed).length,
+      cost: {
+        usd: budget.spentUsd,
+        inputTokens: paid.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
+        outputTokens: paid.reduce((sum, { outputTokens }) => sum + outputTokens, 0),
+      },
+      budgetReached,
+    };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Pass 1 asks about every pair; pass 2 about those that came out wrong, with the gold verdict and the flawed text. */
+async function shardTasks(store: ArtifactStore, input: OracleShardInput): Promise<Task[]> {
+  const shown = await readPairLines(store, input.pairs, input.from, input.to);
+  if (input.pass === 1) {
+    return shown.map((pair) => ({ shown: pair, messages: buildPrompt(input.promptVersion, pair) }));
+  }
+  if (!input.firstPass) throw new UserError('InvalidInput', 'Pass 2 needs the answers of pass 1.');
+  const flawed = new Map<string, string>();
+  for await (const line of store.openLines(input.firstPass)) {
+    const { pairId, agreed, text } = line as OracleJudgement;
+    if (!agreed) flawed.set(pairId, text);
+  }
+  return shown.flatMap((pair) => {
+    const text = flawed.get(pair.pair.id);
+    return text === undefined
+      ? []
+      : [{ shown: pair, messages: hintMessages(input.promptVersion, pair, text) }];
+  });
+}
+
+/** Ask one question, or take its stored answer; undefined where the budget does not allow to ask. */
+async function judgeOne(
+  store: ArtifactStore,
+  client: OpenAI,
+  input: OracleShardInput,
+  model: string,
+  budget: Budget,
+  { shown, messages }: Task,
+): Promise<OracleJudgement | undefined> {
+  const { oracle, pass } = input;
+  const question = {
+    model,
+    messages,
+    temperature: oracle.temperature,
+    maxTokens: oracle.maxTokens,
+    sample: 0,
+  };
+  const key = answerKey(question);
+  let answer = await cachedAnswer(store, key);
+  const cached = answer !== undefined;
+  let usd = 0;
+  if (!answer) {
+    // A token is about four characters; a generous third of them keeps the reservation above the bill.
+    const inputTokens = Math.ceil(messages.reduce((sum, { content }) => sum + content.length, 0) / 3);
+    const reservation = priceOf(oracle, model, { inputTokens, outputTokens: oracle.maxTokens });
+    if (!budget.reserve(reservation)) return undefined;
+    try {
+      const fresh = await ask(client, input, model, messages, shown.pair.id);
+      usd = priceOf(oracle, model, fresh);
+      answer = await keepAnswer(store, key, fresh);
+    } finally {
+      budget.settle(reservation, usd);
+    }
+  }
+  return {
+    pairId: shown.pair.id,
+    category: shown.pair.category,
+    gold: shown.gold,
+    pass,
+    model,
+    text: answer.text,
+    agreed: oracleAgrees(answer.text, shown.gold),
+    finishReason: answer.finishReason,
+    inputTokens: answer.inputTokens,
+    outputTokens: answer.outputTokens,
+    usd,
+    cached,
+    ...(answer.fingerprint ? { fingerprint: answer.fingerprint } : {}),
+  };
+}
+
+/** A body that is not an answer (cut stream, wrong JSON) is asked again this often before the shard fails. */
+const MALFORMED_RETRIES = 3;
+
+async function ask(
+  client: OpenAI,
+  { oracle }: OracleShardInput,
+  model: string,
+  messages: Message[],
+  pairId: string,
+): Promise<OracleAnswer> {
+  const signal = Context.current().cancellationSignal;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const completion = await client.chat.completions.create(
+        { model, messages, temperature: oracle.temperature, max_tokens: oracle.maxTokens },
+        { signal },
+      );
+      const choice = completion.choices?.[0];
+      if (!choice?.message) throw new SyntaxError('the answer has no choices');
+      return {
+        text: choice.message.content ?? '',
+        finishReason: choice.finish_reason,
+        inputTokens: completion.usage?.prompt_tokens ?? 0,
+        outputTokens: completion.usage?.completion_tokens ?? 0,
+        ...(completion.system_fingerprint ? { fingerprint: completion.system_fingerprint } : {}),
+      };
+    } catch (error) {
+      if (signal.aborted) await cancelled();
+      if (error instanceof SyntaxError && attempt < MALFORMED_RETRIES) continue;
+      const mapped = oracleError(error, oracle, client.baseURL);
+      if (mapped.type === 'OracleRejected') mapped.message += ` (pair ${pairId})`;
+      throw mapped;
+    }
+  }
+}

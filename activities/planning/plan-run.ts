@@ -1,0 +1,49 @@
+/** Resolve a run's recipe and check everything that can be checked before money or compute is spent. */
+import { loadRecipe } from '../../recipes/load.js';
+import type { Recipe } from '../../recipes/schema.js';
+import { UserError } from '../../workflows/errors.js';
+import type { ResolvedRunInput } from '../../workflows/inputs.js';
+import type { ArtifactStore } from '../artifacts/store.js';
+import type { RunPlan } from '../interface.js';
+import { checkOracle } from '../oracle/endpoint.js';
+
+/** A worker that is silent for this long counts as lost; short ones make crashes cheap and slow networks costly. */
+const HEARTBEAT_SECONDS = 30;
+
+/**
+ * @throws UserError `InvalidInput` with every wrong field, `OracleCredentials`, `OracleUnreachable`; StoreError where the
+ * bucket cannot be used. All of them are final: nothing has begun yet.
+ */
+export async function planRun(store: ArtifactStore, input: ResolvedRunInput): Promise<RunPlan> {
+  const recipe = loadRecipe(input.recipe, { ...oracleOverrides(input), ...input.overrides });
+  checkData(recipe, input);
+  await store.check();
+  await checkOracle(recipe.oracle);
+  return {
+    recipe,
+    recipeRef: await store.putBytes('recipe', JSON.stringify(recipe, null, 2)),
+    heartbeatSeconds: Number(process.env.RMR1_HEARTBEAT_SECONDS ?? HEARTBEAT_SECONDS),
+  };
+}
+
+function oracleOverrides({ oracle }: ResolvedRunInput): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(oracle).map(([field, value]) => [`oracle.${field}`, value]));
+}
+
+function checkData(recipe: Recipe, { data }: ResolvedRunInput): void {
+  if (recipe.data.source === 'file' && data === undefined) {
+    throw new UserError(
+      'InvalidInput',
+      `data: recipe '${recipe.name}' trains on your own pairs; give the path of a JSONL file, for example {"recipe": "${recipe.name}", "data": "/data/pairs.jsonl"}.`,
+    );
+  }
+  if (recipe.data.source === 'world' && data !== undefined) {
+    throw new UserError(
+      'InvalidInput',
+      `data: recipe '${recipe.name}' generates its own pairs; leave the field out, or take recipe 'scratch' for your file.`,
+    );
+  }
+  if (recipe.data.source === 'world' && !recipe.data.world) {
+    throw new UserError('InvalidInput', `Recipe '${recipe.name}': data.world is missing.`);
+  }
+}
