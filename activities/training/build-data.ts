@@ -57,13 +57,11 @@ export async function buildRlPrompts(
       reasoningShare === undefined || reasoning.length === 0 || chat.length === 0
         ? shuffled
         : interleave(reasoning, chat, reasoningShare);
-    const lines: GrpoPrompt[] = chosen
-      .slice(0, steps * promptsPerStep)
-      .map((presented) => ({
-        id: presented.pair.id,
-        prompt: prompts.render(presented),
-        gold: presented.gold,
-      }));
+    const lines: GrpoPrompt[] = chosen.slice(0, steps * promptsPerStep).map((presented) => ({
+      id: presented.pair.id,
+      prompt: prompts.render(presented),
+      gold: presented.gold,
+    }));
     return store.putLines('samples', lines);
   });
 }

@@ -1,0 +1,54 @@
+/** Checkpoints on their way to the store while the engine trains on. */
+import { rm } from 'node:fs/promises';
+import type { ArtifactStore } from '../artifacts/store.js';
+
+/** Complete checkpoints kept per stage: the newest, and one to fall back on. */
+const KEEP = 2;
+
+/** Uploads one after the other; of several that wait, only the newest is worth its upload. */
+export class CheckpointUploads {
+  private waiting: { step: number; dir: string } | undefined;
+  private running: Promise<void> | undefined;
+  private failure: unknown;
+  /** Step of the newest checkpoint that is complete in the store. */
+  storedStep: number | undefined;
+
+  constructor(
+    private readonly store: ArtifactStore,
+    private readonly stageKey: string,
+    private readonly attempt: number,
+    private readonly onFailure: (error: unknown) => void,
+  ) {}
+
+  /** Take over `dir`: it is deleted once stored or superseded. */
+  add(step: number, dir: string): void {
+    const superseded = this.waiting;
+    this.waiting = { step, dir };
+    if (superseded) void rm(superseded.dir, { recursive: true, force: true });
+    this.running ??= this.work();
+  }
+
+  /** Wait until everything is stored. @throws what the store threw, for example `Fenced`. */
+  async settle(): Promise<void> {
+    while (this.running) await this.running;
+    if (this.failure) throw this.failure;
+  }
+
+  private async work(): Promise<void> {
+    try {
+      while (this.waiting && !this.failure) {
+        const { step, dir } = this.waiting;
+        this.waiting = undefined;
+        await this.store.saveCheckpoint(this.stageKey, step, this.attempt, dir);
+        this.storedStep = step;
+        await rm(dir, { recursive: true, force: true });
+        await this.store.pruneCheckpoints(this.stageKey, KEEP);
+      }
+    } catch (error) {
+      this.failure = error;
+      this.onFailure(error);
+    } finally {
+      this.running = undefined;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** From engine events to what people watch: heartbeats for the live view, rare signals for the workflow's page. */
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import type { EngineEvent } from '../../engine/job.js';
+import type { StageName } from '../../workflows/inputs.js';
+import { type StageFigures, stageFiguresSignal } from '../../workflows/messages.js';
+
+/** A signal costs four history events: at first every ten seconds, later every two per cent of the stage's age. */
+const FIRST_SIGNAL_MS = 10_000;
+const SIGNAL_SHARE = 0.02;
+
+export class FiguresReporter {
+  private figures: StageFigures | undefined;
+  private readonly began = Date.now();
+  private lastSignal = 0;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly stage: StageName,
+    private readonly client: Client,
+    private readonly notify: string[],
+  ) {
+    // Heartbeats run on a timer: a quiet engine is not a lost worker, its own deadline watches it.
+    this.timer = setInterval(() => this.beat(), 1000);
+    this.beat();
+  }
+
+  /** Take up what the engine said. */
+  take(event: EngineEvent): void {
+    const figures = figuresOf(event);
+    if (!figures) return;
+    this.figures = { ...this.figures, ...figures };
+    void this.signal();
+  }
+
+  get step(): number {
+    return this.figures?.step ?? 0;
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private beat(): void {
+    Context.current().heartbeat({ stage: this.stage, ...(this.figures ? { figures: this.figures } : {}) });
+  }
+
+  private async signal(): Promise<void> {
+    const now = Date.now();
+    const interval = Math.max(FIRST_SIGNAL_MS, (now - this.began) * SIGNAL_SHARE);
+    if (!this.figures || now - this.lastSignal < interval) return;
+    this.lastSignal = now;
+    const message = { stage: this.stage, figures: this.figures };
+    for (const workflowId of this.notify) {
+      // Figures are a courtesy: a workflow that ended, or a server that is away, must not stop the training.
+      await this.client.workflow
+        .getHandle(workflowId)
+        .signal(stageFiguresSignal, message)
+        .catch(() => undefined);
+    }
+  }
+}
+
+/** Figures of an engine event; undefined for events without any. */
+export function figuresOf(event: EngineEvent): StageFigures | undefined {
+  if (event.type === 'started') return { step: event.resumedAt, total: event.totalSteps };
+  if (event.type === 'generated') {
+    return { step: event.done, total: event.total, tokensPerSecond: event.tokensPerSecond };
+  }
+  if (event.type !== 'progress') return undefined;
+  const { step, loss, reward, kl, seconds } = event.metrics;
+  return {
+    step,
+    total: event.total,
+    ...(reward === undefined ? { loss } : { reward }),
+    ...(kl === undefined ? {} : { kl }),
+    tokensPerSecond: event.tokensPerSecond,
+    etaSeconds: (event.total - step) * seconds,
+  };
+}
