@@ -1,0 +1,11 @@
+export type { Judgement } from './judgement.js';
+export { comparePaired } from './compare.js';
+export type { PairedComparison } from './compare.js';
+export { designEffect, exactBinomialTest, newcombePaired, wilson } from './intervals.js';
+export type { Cluster, Interval, PairedCounts, Proportion } from './intervals.js';
+export { positionStats, proportion } from './position.js';
+export type { PositionStats } from './position.js';
+export { accuracyTable, averageOf, clusterOf, isRight, scoreJudgements, sectionOf } from './score.js';
+export type { AccuracyTable, Average, Score, SectionScore } from './score.js';
+export { STYLE_BANDS, STYLE_NAMES, styleBand, styleMatrix } from './style-matrix.js';
+export type { StyleBand, StyleMatrix } from './style-matrix.js';
