@@ -50,9 +50,9 @@ function keyOf(seed: number, stream: number): [number, number] {
   return [seed >>> 0, ((Math.floor(seed / 0x1_0000_0000) & 0x1fffff) | (stream << 24)) >>> 0];
 }
 
-/** 24 random bits as a float32-exact number in [0, 1). */
+/** 23 random bits as a number in [0, 1 − 2^-23], exact in float32: times any total it stays below the total. */
 function unit(word: number): number {
-  return (word >>> 8) / 0x100_0000;
+  return (word >>> 9) / 0x80_0000;
 }
 
 /** Identity of one sampled sequence: job seed, training step (0 when generating), prompt key and sample number. */

@@ -95,7 +95,8 @@ export class TextTokenizer {
 
   /** Token ids of a text. No begin- or end-of-text is added. */
   encode(text: string): number[] {
-    const { ids } = this.library.encode(text, { add_special_tokens: false });
+    // Ids of words that are neither known nor mapped to an unknown token are undefined, whatever the types say.
+    const ids: (number | undefined)[] = this.library.encode(text, { add_special_tokens: false }).ids;
     return ids.map((id, index) => {
       if (id === undefined) throw badData(`the tokenizer has no token for part ${index + 1} of "${text.slice(0, 60)}"`);
       return id;

@@ -1,0 +1,63 @@
+/** The pieces of a decoder layer that prefill and decoding share. Attention itself differs and stays with each. */
+import { CONTRIB, UNKNOWN, float, ops, type GraphBuilder, type Value } from '../onnx/index.js';
+import type { DecoderConfig } from '../model/parameters.js';
+import { headDim } from '../model/parameters.js';
+
+/** Cosine and sine of every position and frequency, [maxLength, headDim / 2] (RoPE, arXiv 2104.09864). */
+export interface RotaryTables {
+  cos: Value;
+  sin: Value;
+}
+
+export function rotaryTables(g: GraphBuilder, config: DecoderConfig): RotaryTables {
+  const half = headDim(config) / 2;
+  const cos = new Float32Array(config.maxLength * half);
+  const sin = new Float32Array(config.maxLength * half);
+  for (let position = 0; position < config.maxLength; position++)
+    for (let i = 0; i < half; i++) {
+      const angle = position * config.ropeTheta ** (-i / half);
+      cos[position * half + i] = Math.cos(angle);
+      sin[position * half + i] = Math.sin(angle);
+    }
+  const shape = [config.maxLength, half];
+  return { cos: g.constant('float32', shape, cos), sin: g.constant('float32', shape, sin) };
+}
+
+/** Rotate all heads of `x` [rows, tokens, heads · headDim] to their `positions` ([rows, tokens], or [1]: the first). */
+export function rotate(g: GraphBuilder, x: Value, positions: Value, tables: RotaryTables): Value {
+  return g.op('RotaryEmbedding', [x, positions, tables.cos, tables.sin], {}, { domain: CONTRIB });
+}
+
+/** `x + skip` and its RMS normalisation, in one operator. */
+export function addAndNormalize(
+  g: GraphBuilder,
+  x: Value,
+  skip: Value,
+  scale: Value,
+  epsilon: number,
+): { sum: Value; y: Value } {
+  const spec = { dtype: x.dtype, shape: x.shape };
+  const [y, , , sum] = g.ops(
+    'SkipSimplifiedLayerNormalization',
+    [x, skip, scale],
+    { epsilon: float(epsilon) },
+    { domain: CONTRIB, specs: [spec, null, null, spec] },
+  );
+  return { sum: sum!, y: y! };
+}
+
+/** SwiGLU (arXiv 2002.05202): silu(gate) · up, from the two side by side on the last axis. */
+export function swiglu(g: GraphBuilder, gateUp: Value, size: number): Value {
+  const [gate, up] = ops.split(g, gateUp, [size, size], -1) as [Value, Value];
+  const silu = g.op('QuickGelu', [gate], { alpha: float(1) }, { domain: CONTRIB });
+  return ops.mul(g, silu, up);
+}
+
+/** Names of one layer's cache tensors. */
+export const cacheNames = (layer: number): { key: string; value: string } => ({
+  key: `key.${layer}`,
+  value: `value.${layer}`,
+});
+
+/** Shape of a cache tensor: rows and tokens are known at run time only. */
+export const cacheShape = (config: DecoderConfig): number[] => [UNKNOWN, config.kvHeads, UNKNOWN, headDim(config)];

@@ -1,0 +1,162 @@
+/**
+ * The graph that generates: a `Loop` over tokens with sampling inside.
+ *
+ * Keys and values of earlier tokens ("past") do not change while the loop runs and are only read; those of the
+ * tokens being generated ("fresh") are carried through the loop and appended to the past once, after it. So no step
+ * copies the whole cache.
+ */
+import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
+import type { OutputSpec } from '../onnx/shape-inference.js';
+import { headDim, type ParameterLayout } from '../model/parameters.js';
+import { weightInputs } from '../model/weights.js';
+import { addAndNormalize, cacheNames, cacheShape, rotaryTables, rotate, swiglu } from './blocks.js';
+
+const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', shape });
+
+/**
+ * Inputs besides the weights:
+ * - `key.N`, `value.N` float32 [sources, kvHeads, past, headDim], and `rows` int64 [rows]: the source each row reads;
+ * - `mask` float32 [rows, 1, 1, past]: 0 for valid entries, very negative for padding;
+ * - `tokens` int64 [rows]: the last token of each row, whose keys are not in the past yet;
+ * - `positions` int64 [rows, 1]: where that token stands;
+ * - `done` bool [rows]; `stops` int64 [1, stops]: tokens that end a row; `trips` int64 scalar: most tokens to generate;
+ * - when sampling, `uniforms` float32 [trips, rows, 1] in [0, 1 − 2^-23] and `inverseTemperature` float32 scalar.
+ *
+ * Outputs: `generated` int64 [steps, rows], `logps` float32 [steps, rows]: log-probabilities of those tokens under
+ * softmax(logits / temperature) (temperature 1 when greedy), and the longer `key.N.next`, `value.N.next`
+ * [rows, kvHeads, past + steps, headDim]. It stops early once all rows are done; what a row generates after its end is junk.
+ */
+export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBuilder {
+  const { config } = layout;
+  const { hiddenSize, heads, kvHeads, layers, normEpsilon } = config;
+  const d = headDim(config);
+  const outer = new GraphBuilder(sampling ? 'sample' : 'greedy');
+  const weights = weightInputs(outer, layout);
+  const rows = outer.input('rows', 'int64', [UNKNOWN]);
+  const mask = outer.input('mask', 'float32', [UNKNOWN, 1, 1, UNKNOWN]);
+  const pastLength = outer.op('Shape', [mask], { start: 3 }, { specs: [{ dtype: 'int64', shape: [1] }] });
+  const tokens = outer.input('tokens', 'int64', [UNKNOWN]);
+  const positions = outer.input('positions', 'int64', [UNKNOWN, 1]);
+  const done = outer.input('done', 'bool', [UNKNOWN]);
+  const stops = outer.input('stops', 'int64', [1, UNKNOWN]);
+  const trips = outer.input('trips', 'int64', []);
+  const uniforms = sampling ? outer.input('uniforms', 'float32', [UNKNOWN, UNKNOWN, 1]) : undefined;
+  const inverseTemperature = sampling ? outer.input('inverseTemperature', 'float32', []) : undefined;
+  const tables = rotaryTables(outer, config);
+
+  const past = Array.from({ length: layers }, (_, i) => {
+    const names = cacheNames(i);
+    const read = (name: string): Value => ops.gather(outer, outer.input(name, 'float32', cacheShape(config)), rows);
+    return { key: read(names.key), value: read(names.value) };
+  });
+  const empty = outer.op(
+    'Slice',
+    [past[0]!.key, outer.ints([0]), outer.ints([0]), outer.ints([2])],
+    {},
+    { specs: [floats(cacheShape(config))] },
+  );
+  const transposed = (weight: Value): Value => ops.transpose(outer, weight, [1, 0]);
+  const matrices = weights.layers.map((layer) => ({
+    qkv: transposed(layer.qkv),
+    o: transposed(layer.o),
+    gateUp: transposed(layer.gateUp),
+    down: transposed(layer.down),
+  }));
+  const head = transposed(weights.head);
+
+  const fresh = Array.from({ length: 2 * layers }, () => empty);
+  const { carried, scans } = outer.loop(
+    trips,
+    outer.constant('bool', [], [1]),
+    [tokens, positions, done, ...fresh],
+    (g, iteration, _, [token, position, ended, ...cache]) => {
+      let residual = ops.gather(g, weights.embedding, token!);
+      let x = ops.rmsNorm(g, residual, weights.layers[0]!.attentionNorm, normEpsilon).y;
+      const freshLength = ops.unsqueeze(g, ops.add(g, iteration, g.scalar(1, 'int64')), [0]);
+      const lengths = ops.concat(g, [pastLength, freshLength], 0);
+      const grown: Value[] = [];
+      for (let i = 0; i < layers; i++) {
+        const qkv = ops.matmul(g, x, matrices[i]!.qkv);
+        const [queriesKeys, v] = ops.split(g, qkv, [(heads + kvHeads) * d, kvHeads * d], 1) as [Value, Value];
+        const rotated = ops.squeeze(g, rotate(g, ops.unsqueeze(g, queriesKeys, [1]), position!, tables), [1]);
+        const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 1) as [Value, Value];
+        const queries = ops.reshape(g, q, [0, kvHeads, heads / kvHeads, d]);
+        const append = (old: Value, added: Value): Value =>
+          g.op('Concat', [old, ops.reshape(g, added, [0, kvHeads, 1, d])], { axis: 2 }, { specs: [floats(cacheShape(config))] });
+        const keys = append(cache[2 * i]!, k);
+        const values = append(cache[2 * i + 1]!, v);
+        grown.push(keys, values);
+        const mixed = attend(g, queries, past[i]!, { key: keys, value: values }, mask, lengths);
+        const attended = ops.matmul(g, ops.reshape(g, mixed, [0, hiddenSize]), matrices[i]!.o);
+        const middle = addAndNormalize(g, attended, residual, weights.layers[i]!.mlpNorm, normEpsilon);
+        const gateUp = ops.matmul(g, middle.y, matrices[i]!.gateUp);
+        const down = ops.matmul(g, swiglu(g, gateUp, config.intermediateSize), matrices[i]!.down);
+        const scale = i + 1 < layers ? weights.layers[i + 1]!.attentionNorm : weights.finalNorm;
+        const end = addAndNormalize(g, down, middle.sum, scale, normEpsilon);
+        residual = end.sum;
+        x = end.y;
+      }
+      const logits = ops.matmul(g, x, head);
+      const choice =
+        uniforms && inverseTemperature
+          ? sample(g, ops.mul(g, logits, inverseTemperature), ops.gather(g, uniforms, iteration))
+          : greedy(g, logits);
+      const next = ops.squeeze(g, choice.token, [1]);
+      const isStop = ops.cast(g, ops.equal(g, choice.token, stops), 'int32');
+      const stopped = ops.cast(g, ops.reduceMax(g, isStop, [1], false), 'bool');
+      const endedNow = g.op('Or', [ended!, stopped]);
+      const unfinished = ops.cast(g, g.op('Not', [endedNow]), 'int32');
+      return {
+        cond: ops.cast(g, ops.reduceMax(g, unfinished, [0], false), 'bool'),
+        carried: [next, ops.add(g, position!, g.scalar(1, 'int64')), endedNow, ...grown],
+        scans: [next, ops.squeeze(g, choice.logp, [1])],
+      };
+    },
+  );
+  outer.output('generated', scans[0]!);
+  outer.output('logps', scans[1]!);
+  past.forEach(({ key, value }, i) => {
+    const names = cacheNames(i);
+    const extend = (old: Value, added: Value): Value =>
+      outer.op('Concat', [old, added], { axis: 2 }, { specs: [floats(cacheShape(config))] });
+    outer.output(`${names.key}.next`, extend(key, carried[3 + 2 * i]!));
+    outer.output(`${names.value}.next`, extend(value, carried[4 + 2 * i]!));
+  });
+  return outer;
+}
+
+interface Cache {
+  key: Value;
+  value: Value;
+}
+
+/** Attention of one query token a row over the past and the fresh entries; one softmax over both. */
+function attend(g: GraphBuilder, queries: Value, past: Cache, fresh: Cache, mask: Value, lengths: Value): Value {
+  const alpha = 1 / Math.sqrt(queries.shape[3]!);
+  const onPast = ops.add(g, ops.fusedMatMul(g, queries, past.key, { transB: true, alpha }), mask);
+  const onFresh = ops.fusedMatMul(g, queries, fresh.key, { transB: true, alpha });
+  const unknown = floats([...queries.shape.slice(0, 3), UNKNOWN]);
+  const scores = g.op('Concat', [onPast, onFresh], { axis: 3 }, { specs: [unknown] });
+  const [toPast, toFresh] = g.ops('Split', [ops.softmax(g, scores), lengths], { axis: 3 }, { specs: [unknown, unknown] });
+  return ops.add(g, ops.matmul(g, toPast!, past.value), ops.matmul(g, toFresh!, fresh.value));
+}
+
+/** The most likely token [rows, 1] and its log-probability [rows, 1]. */
+function greedy(g: GraphBuilder, logits: Value): { token: Value; logp: Value } {
+  const token = g.op('ArgMax', [logits], { axis: 1, keepdims: 1 });
+  return { token, logp: ops.gatherElements(g, ops.logSoftmax(g, logits), token, 1) };
+}
+
+/**
+ * Inverse-CDF sampling: the first token whose cumulative probability exceeds uniform · total. With uniforms of 23
+ * bits the target stays below the total in float32, so a token with positive probability is always found.
+ */
+function sample(g: GraphBuilder, logits: Value, uniform: Value): { token: Value; logp: Value } {
+  const logps = ops.logSoftmax(g, logits);
+  const cumulative = g.op('CumSum', [ops.exp(g, logps), g.scalar(1, 'int64')]);
+  const total = g.op('Gather', [cumulative, g.constant('int64', [1], [logits.shape[1]! - 1])], { axis: 1 });
+  const target = ops.mul(g, uniform, total);
+  const below = ops.cast(g, ops.lessOrEqual(g, cumulative, target), 'int32');
+  const token = ops.cast(g, ops.reduceSum(g, below, [1]), 'int64');
+  return { token, logp: ops.gatherElements(g, logps, token, 1) };
+}

@@ -1,0 +1,297 @@
+/** Generation: batches of prompts in, sampled or greedy completions with their log-probabilities out. */
+import { createSession, tensor, type GraphSession, type Tensors } from '../onnx/index.js';
+import { headDim, type ParameterLayout } from '../model/parameters.js';
+import { blockTensors } from '../model/weights.js';
+import { samplingUniforms } from '../data/random.js';
+import { badJob } from '../errors.js';
+import { cacheNames } from './blocks.js';
+import { decodeGraph } from './decode-graph.js';
+import { MASKED, prefillGraph } from './prefill-graph.js';
+
+/** One prompt to complete. */
+export interface Prompt {
+  /** Token ids, at least one. */
+  tokens: readonly number[];
+  /** Identity for the random numbers, `hashId` of the item's id: the same prompt draws the same wherever it stands. */
+  key: number;
+}
+
+export interface GenerationSettings {
+  /** Completions of each prompt. */
+  samples: number;
+  /** 0 is greedy; otherwise tokens are drawn from softmax(logits / temperature). */
+  temperature: number;
+  maxNewTokens: number;
+  /** Most rows decoded together. */
+  batchSize: number;
+  seed: number;
+  /** Training step, so that the same prompt draws anew in every step; 0 outside training. */
+  step: number;
+  /** Tokens that end a completion. */
+  stops: readonly number[];
+}
+
+export interface Completion {
+  /** Index into the prompts given. */
+  prompt: number;
+  sample: number;
+  /** Generated ids; the last one is the stop token if `finished`. */
+  tokens: Int32Array;
+  /** Log-probability of each token under the distribution it was drawn from (greedy: at temperature 1). */
+  logps: Float32Array;
+  /** False where `maxNewTokens` cut it. */
+  finished: boolean;
+}
+
+/** Prompts are padded to a multiple of this. It depends on the prompt alone, so batching cannot change a result. */
+const PROMPT_BUCKET = 32;
+/** Tokens generated in one run of the graph; finished rows are dropped between runs. */
+const CHUNK = 16;
+/** One row takes another path through the matrix kernels, with other rounding; so there are always two. */
+const MIN_ROWS = 2;
+/** Largest attention matrix of one prefill run, in elements. */
+const PREFILL_ELEMENTS = 1 << 26;
+
+interface Row {
+  prompt: number;
+  sample: number;
+  /** Row of the cache tensors it reads. */
+  source: number;
+  /** Tokens of the prompt whose keys are cached: all but the last. */
+  cached: number;
+  last: number;
+  tokens: number[];
+  logps: number[];
+}
+
+const int64 = (values: readonly number[], shape: readonly number[]) =>
+  tensor('int64', BigInt64Array.from(values, (value) => BigInt(value)), shape);
+
+/** Let messages and signals be handled between runs, which block the thread. */
+const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Generates with the weights given to each call. Sessions are made on first use and kept until `release`. */
+export class Decoder {
+  private readonly prefills = new Map<number, GraphSession>();
+  private readonly decoders = new Map<boolean, GraphSession>();
+
+  constructor(
+    private readonly layout: ParameterLayout,
+    private readonly threads: number,
+  ) {}
+
+  /**
+   * @param parameters flat vector of `layout`
+   * @param onBatch called after each batch with the completions finished so far
+   * @returns `prompts.length · samples` completions, those of a prompt next to each other, in order
+   * @throws EngineError (bad job) when a prompt and `maxNewTokens` do not fit into the model's `maxLength`
+   */
+  async generate(
+    parameters: Float32Array,
+    prompts: readonly Prompt[],
+    settings: GenerationSettings,
+    onBatch?: (done: number, tokens: number) => void,
+  ): Promise<Completion[]> {
+    const { maxLength } = this.layout.config;
+    const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.tokens.length), 0);
+    if (longest + settings.maxNewTokens > maxLength)
+      throw badJob(
+        `a prompt of ${longest} tokens and maxNewTokens ${settings.maxNewTokens} do not fit into the model's ` +
+          `maxLength ${maxLength}: lower maxNewTokens or shorten the prompts`,
+      );
+    const weights = blockTensors(this.layout, parameters);
+    const results = new Array<Completion>(prompts.length * settings.samples);
+    let done = 0;
+    let tokens = 0;
+    for (const [bucket, members] of this.buckets(prompts)) {
+      const rows = members.flatMap((prompt) =>
+        Array.from({ length: settings.samples }, (_, sample) => ({ prompt, sample })),
+      );
+      for (let at = 0; at < rows.length; at += settings.batchSize) {
+        const batch = rows.slice(at, at + settings.batchSize);
+        for (const completion of await this.batch(weights, prompts, bucket, batch, settings)) {
+          results[completion.prompt * settings.samples + completion.sample] = completion;
+          tokens += completion.tokens.length;
+        }
+        done += batch.length;
+        onBatch?.(done, tokens);
+      }
+    }
+    return results;
+  }
+
+  /** Free all sessions. */
+  async release(): Promise<void> {
+    for (const session of [...this.prefills.values(), ...this.decoders.values()]) await session.release();
+    this.prefills.clear();
+    this.decoders.clear();
+  }
+
+  /** Prompt indices by padded length of what is cached of them. */
+  private buckets(prompts: readonly Prompt[]): Map<number, number[]> {
+    const buckets = new Map<number, number[]>();
+    prompts.forEach(({ tokens }, index) => {
+      if (tokens.length === 0) throw new Error(`prompt ${index} has no tokens`);
+      const bucket = Math.max(1, Math.ceil((tokens.length - 1) / PROMPT_BUCKET)) * PROMPT_BUCKET;
+      const members = buckets.get(bucket);
+      if (members) members.push(index);
+      else buckets.set(bucket, [index]);
+    });
+    return new Map([...buckets].sort(([a], [b]) => a - b));
+  }
+
+  private async prefillSession(bucket: number): Promise<GraphSession> {
+    let session = this.prefills.get(bucket);
+    if (session === undefined) {
+      session = await createSession(prefillGraph(this.layout, bucket), { threads: this.threads });
+      this.prefills.set(bucket, session);
+    }
+    return session;
+  }
+
+  private async decodeSession(sampling: boolean): Promise<GraphSession> {
+    let session = this.decoders.get(sampling);
+    if (session === undefined) {
+      session = await createSession(decodeGraph(this.layout, sampling), { threads: this.threads });
+      this.decoders.set(sampling, session);
+    }
+    return session;
+  }
+
+  /** Keys and values of prompts (each once, however many samples), [prompts, kvHeads, bucket, headDim] a tensor. */
+  private async prefill(weights: Tensors, prompts: readonly (readonly number[])[], bucket: number): Promise<Tensors> {
+    const session = await this.prefillSession(bucket);
+    const { config } = this.layout;
+    const atOnce = Math.max(1, Math.floor(PREFILL_ELEMENTS / (config.heads * bucket * bucket)));
+    const parts: Tensors[] = [];
+    for (let at = 0; at < prompts.length; at += atOnce) {
+      const some = prompts.slice(at, at + atOnce);
+      const ids = new BigInt64Array(some.length * bucket);
+      some.forEach((prompt, row) => {
+        for (let i = 0; i + 1 < prompt.length; i++) ids[row * bucket + i] = BigInt(prompt[i]!);
+      });
+      parts.push(await session.run({ ...weights, tokens: tensor('int64', ids, [some.length, bucket]) }));
+      await breathe();
+    }
+    if (parts.length === 1) return parts[0]!;
+    const shape = [prompts.length, config.kvHeads, bucket, headDim(config)];
+    return Object.fromEntries(
+      session.outputNames.map((name) => {
+        const joined = new Float32Array(shape.reduce((a, b) => a * b));
+        let offset = 0;
+        for (const part of parts) {
+          joined.set(part[name]!.data as Float32Array, offset);
+          offset += part[name]!.size;
+        }
+        return [name, tensor('float32', joined, shape)];
+      }),
+    );
+  }
+
+  private async batch(
+    weights: Tensors,
+    prompts: readonly Prompt[],
+    bucket: number,
+    members: readonly { prompt: number; sample: number }[],
+    settings: GenerationSettings,
+  ): Promise<Completion[]> {
+    const sources = [...new Set(members.map((member) => member.prompt))];
+    let cache = await this.prefill(weights, sources.map((index) => prompts[index]!.tokens), bucket);
+    let live: Row[] = members.map(({ prompt, sample }) => {
+      const ids = prompts[prompt]!.tokens;
+      const source = sources.indexOf(prompt);
+      return { prompt, sample, source, cached: ids.length - 1, last: ids.at(-1)!, tokens: [], logps: [] };
+    });
+    const stops = new Set(settings.stops);
+    const completions: Completion[] = [];
+    const finish = (row: Row, finished: boolean) =>
+      completions.push({
+        prompt: row.prompt,
+        sample: row.sample,
+        tokens: Int32Array.from(row.tokens),
+        logps: Float32Array.from(row.logps),
+        finished,
+      });
+    for (let generated = 0; live.length > 0; ) {
+      const trips = Math.min(CHUNK, settings.maxNewTokens - generated);
+      const output = await this.chunk(weights, cache, prompts, live, { bucket, generated, trips }, settings);
+      const { steps, rows, ids, logps } = output;
+      const going: Row[] = [];
+      live.forEach((row, index) => {
+        row.source = index;
+        for (let step = 0; step < steps; step++) {
+          row.last = Number(ids[step * rows + index]);
+          row.tokens.push(row.last);
+          row.logps.push(logps[step * rows + index]!);
+          if (stops.has(row.last)) return finish(row, true);
+        }
+        if (row.tokens.length >= settings.maxNewTokens) return finish(row, false);
+        return going.push(row);
+      });
+      generated += steps;
+      live = going;
+      cache = output.cache;
+      await breathe();
+    }
+    return completions;
+  }
+
+  /** One run of the decode graph over the live rows. */
+  private async chunk(
+    weights: Tensors,
+    cache: Tensors,
+    prompts: readonly Prompt[],
+    live: readonly Row[],
+    at: { bucket: number; generated: number; trips: number },
+    settings: GenerationSettings,
+  ) {
+    const sampling = settings.temperature > 0;
+    const session = await this.decodeSession(sampling);
+    const rows = Array.from({ length: Math.max(live.length, MIN_ROWS) }, (_, i) => live[i] ?? live[0]!);
+    const past = at.bucket + at.generated;
+    const mask = new Float32Array(rows.length * past);
+    rows.forEach((row, i) => mask.fill(MASKED, i * past + row.cached, i * past + at.bucket));
+    const feeds: Tensors = {
+      ...weights,
+      ...cache,
+      rows: int64(rows.map((row) => row.source), [rows.length]),
+      mask: tensor('float32', mask, [rows.length, 1, 1, past]),
+      tokens: int64(rows.map((row) => row.last), [rows.length]),
+      positions: int64(rows.map((row) => row.cached + at.generated), [rows.length, 1]),
+      done: tensor('bool', new Uint8Array(rows.length), [rows.length]),
+      stops: int64(settings.stops, [1, settings.stops.length]),
+      trips: int64([at.trips], []),
+    };
+    if (sampling) {
+      feeds['uniforms'] = tensor('float32', drawUniforms(rows, prompts, at, settings), [at.trips, rows.length, 1]);
+      feeds['inverseTemperature'] = tensor('float32', Float32Array.of(1 / settings.temperature), []);
+    }
+    const output = await session.run(feeds);
+    const next: Tensors = {};
+    for (let layer = 0; layer < this.layout.config.layers; layer++)
+      for (const name of Object.values(cacheNames(layer))) next[name] = output[`${name}.next`]!;
+    return {
+      cache: next,
+      rows: rows.length,
+      steps: output['generated']!.dims[0]!,
+      ids: output['generated']!.data as BigInt64Array,
+      logps: output['logps']!.data as Float32Array,
+    };
+  }
+}
+
+/** Uniforms [trips, rows] of the next positions of every row. */
+function drawUniforms(
+  rows: readonly Row[],
+  prompts: readonly Prompt[],
+  { generated, trips }: { generated: number; trips: number },
+  { seed, step }: GenerationSettings,
+): Float32Array {
+  const all = new Float32Array(trips * rows.length);
+  const own = new Float32Array(trips);
+  rows.forEach((row, index) => {
+    samplingUniforms({ seed, step, prompt: prompts[row.prompt]!.key, sample: row.sample }, generated, own);
+    for (let i = 0; i < trips; i++) all[i * rows.length + index] = own[i]!;
+  });
+  return all;
+}

@@ -1,0 +1,63 @@
+/** The graph that reads prompts: token ids in, keys and values of every layer out. */
+import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
+import { headDim, type ParameterLayout } from '../model/parameters.js';
+import { weightInputs } from '../model/weights.js';
+import { addAndNormalize, cacheNames, rotaryTables, rotate, swiglu } from './blocks.js';
+
+/** Far below any score, so that its softmax weight is exactly 0. */
+export const MASKED = -1e30;
+
+/**
+ * Inputs: the weights; `tokens` int64 [rows, length], prompts filled up on the right.
+ * Outputs: `key.N`, `value.N` float32 [rows, kvHeads, length, headDim]. Entries beyond a prompt's own length are
+ * junk that decoding masks; attention is causal, so they do not reach the valid ones.
+ */
+export function prefillGraph(layout: ParameterLayout, length: number): GraphBuilder {
+  const { config } = layout;
+  const { hiddenSize, heads, kvHeads, layers, normEpsilon } = config;
+  const d = headDim(config);
+  const g = new GraphBuilder('prefill');
+  const weights = weightInputs(g, layout);
+  const tokens = g.input('tokens', 'int64', [UNKNOWN, length]);
+  const tables = rotaryTables(g, config);
+  const start = g.ints([0]);
+  const mask = g.constant(
+    'float32',
+    [1, 1, length, length],
+    Float32Array.from({ length: length * length }, (_, i) => (i % length > Math.floor(i / length) ? MASKED : 0)),
+  );
+
+  let residual = ops.gather(g, weights.embedding, tokens);
+  let x = ops.rmsNorm(g, residual, weights.layers[0]!.attentionNorm, normEpsilon).y;
+  for (let i = 0; i < layers; i++) {
+    const layer = weights.layers[i]!;
+    const qkv = ops.fusedMatMul(g, x, layer.qkv, { transB: true });
+    const [queriesKeys, v] = ops.split(g, qkv, [(heads + kvHeads) * d, kvHeads * d], 2) as [Value, Value];
+    const rotated = rotate(g, queriesKeys, start, tables);
+    const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 2) as [Value, Value];
+    const byHead = (value: Value, count: number): Value =>
+      ops.transpose(g, ops.reshape(g, value, [0, 0, count, d]), [0, 2, 1, 3]);
+    const keys = byHead(k, kvHeads);
+    const values = byHead(v, kvHeads);
+    const names = cacheNames(i);
+    g.output(names.key, keys);
+    g.output(names.value, values);
+    if (i === layers - 1) break;
+
+    const shared = (heads / kvHeads) * length;
+    const queries = ops.reshape(g, byHead(q, heads), [0, kvHeads, shared, d]);
+    const scores = ops.fusedMatMul(g, queries, keys, { transB: true, alpha: 1 / Math.sqrt(d) });
+    const masked = ops.add(g, ops.reshape(g, scores, [0, heads, length, length]), mask);
+    const attention = ops.reshape(g, ops.softmax(g, masked), [0, kvHeads, shared, length]);
+    const mixed = ops.reshape(g, ops.matmul(g, attention, values), [0, heads, length, d]);
+    const merged = ops.reshape(g, ops.transpose(g, mixed, [0, 2, 1, 3]), [0, 0, hiddenSize]);
+    const attended = ops.fusedMatMul(g, merged, layer.o, { transB: true });
+    const middle = addAndNormalize(g, attended, residual, layer.mlpNorm, normEpsilon);
+    const gateUp = ops.fusedMatMul(g, middle.y, layer.gateUp, { transB: true });
+    const down = ops.fusedMatMul(g, swiglu(g, gateUp, config.intermediateSize), layer.down, { transB: true });
+    const end = addAndNormalize(g, down, middle.sum, weights.layers[i + 1]!.attentionNorm, normEpsilon);
+    residual = end.sum;
+    x = end.y;
+  }
+  return g;
+}
