@@ -13,8 +13,24 @@ export interface OpOptions {
   specs?: readonly (OutputSpec | null)[];
 }
 
-/** Gradient rule: given dL/doutput (null where nothing depends on it), dL/dinput (null where there is none). */
-export type Vjp = (gradients: readonly (Value | null)[]) => readonly (Value | null)[];
+/** Rows of a gradient that is zero elsewhere: `rows[i]` belongs to row `indices[i]`; repeated rows add up. */
+export interface RowGradient {
+  /** int64 [n] */
+  readonly indices: Value;
+  /** float32 [n, ...] */
+  readonly rows: Value;
+}
+/** What a rule gives for one input: nothing, a dense gradient, or several contributions to be added. */
+export type Contribution = Value | RowGradient | readonly (Value | RowGradient)[] | null;
+
+/**
+ * Gradient rule: given dL/doutput (null where nothing depends on an output) and which inputs need a gradient,
+ * dL/dinput for each input.
+ */
+export type Vjp = (
+  gradients: readonly (Value | null)[],
+  needs: readonly boolean[],
+) => readonly Contribution[];
 
 /** One differentiable step: an operator (rule looked up by type) or a composite with a rule of its own. */
 export type TapeEntry =
