@@ -73,7 +73,11 @@ export class RunControl {
       run.plan = { recipe, recipeRef, heartbeatSeconds };
       run.seed = run.supervision.seed;
     } else {
-      await run.resolve();
+      try {
+        await run.resolve();
+      } catch (error) {
+        throw isCancellation(error) ? error : surfaced(error);
+      }
     }
     run.show();
     return run;

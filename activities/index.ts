@@ -1,0 +1,44 @@
+/** All activities, bound to what they need; one group per task queue. */
+import type { Client } from '@temporalio/client';
+import type { ArtifactStore } from './artifacts/store.js';
+import { prepareDataset } from './dataset/prepare-dataset.js';
+import { judgeShard } from './evaluation/judge-shard.js';
+import { findEvaluation, scoreJudgements } from './evaluation/score-judgements.js';
+import { writeReport } from './evaluation/write-report.js';
+import type { IoActivities, OracleActivities, TrainingActivities } from './interface.js';
+import { filterTraces, findDistillation } from './oracle/filter-traces.js';
+import { judgeWithOracle } from './oracle/judge-with-oracle.js';
+import { planRun } from './planning/plan-run.js';
+import { buildRlPrompts, buildSftSet } from './training/build-data.js';
+import { trainModel } from './training/train-model.js';
+
+export interface ActivityDependencies {
+  store: ArtifactStore;
+  /** For progress signals. */
+  client: Client;
+}
+
+export function ioActivities({ store }: ActivityDependencies): IoActivities {
+  return {
+    planRun: (input) => planRun(store, input),
+    prepareDataset: (input) => prepareDataset(store, input),
+    findDistillation: (input) => findDistillation(store, input),
+    filterTraces: (input) => filterTraces(store, input),
+    buildSftSet: (input) => buildSftSet(store, input),
+    buildRlPrompts: (input) => buildRlPrompts(store, input),
+    findEvaluation: (input) => findEvaluation(store, input),
+    scoreJudgements: (input) => scoreJudgements(store, input),
+    writeReport: (input) => writeReport(store, input),
+  };
+}
+
+export function oracleActivities({ store }: ActivityDependencies): OracleActivities {
+  return { judgeWithOracle: (input) => judgeWithOracle(store, input) };
+}
+
+export function trainingActivities({ store, client }: ActivityDependencies): TrainingActivities {
+  return {
+    trainModel: (input) => trainModel(store, client, input),
+    judgeShard: (input) => judgeShard(store, client, input),
+  };
+}

@@ -1,0 +1,105 @@
+/** Activities that answer at once with plausible references, and record what was asked of them. */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { ArtifactKind, ArtifactRef } from '../../activities/artifacts/ref.js';
+import type { IoActivities, OracleActivities, TrainingActivities } from '../../activities/interface.js';
+import type { StageOutcome } from '../../activities/stage-outcome.js';
+import { loadRecipe } from '../../recipes/load.js';
+import type { StageName } from '../../workflows/inputs.js';
+
+export function fakeRef(name: string, kind: ArtifactKind = 'pairs'): ArtifactRef {
+  const sha256 = Buffer.from(name.padEnd(32, '.').slice(0, 32)).toString('hex');
+  return { uri: `s3://test/objects/${sha256}`, sha256, bytes: name.length, kind };
+}
+
+function outcome(stage: StageName, outputs: string[], metrics: Record<string, number> = {}): StageOutcome {
+  return {
+    stage,
+    key: fakeRef(stage).sha256,
+    reused: false,
+    outputs: Object.fromEntries(outputs.map((name) => [name, fakeRef(`${stage}-${name}`)])),
+    parents: {},
+    metrics,
+    cost: { usd: stage === 'distill' ? 0.5 : 0, inputTokens: 10, outputTokens: 20, seconds: 1 },
+  };
+}
+
+export type AllActivities = IoActivities & OracleActivities & TrainingActivities;
+
+/** A full set; `change` replaces single ones. `calls` lists names in order, training stages as `train:sft`. */
+export function fakeActivities(change: Partial<AllActivities> = {}): {
+  calls: string[];
+  activities: AllActivities;
+} {
+  const calls: string[] = [];
+  const record = <Args extends unknown[], Result>(name: string, run: (...args: Args) => Promise<Result>) => {
+    return async (...args: Args): Promise<Result> => {
+      calls.push(name);
+      return run(...args);
+    };
+  };
+  const activities: AllActivities = {
+    planRun: record('planRun', async ({ recipe, overrides }) => {
+      try {
+        return {
+          recipe: loadRecipe(recipe, overrides),
+          recipeRef: fakeRef('recipe', 'recipe'),
+          heartbeatSeconds: 5,
+        };
+      } catch (error) {
+        throw ApplicationFailure.nonRetryable((error as Error).message, (error as Error).name);
+      }
+    }),
+    prepareDataset: record('prepareDataset', async () =>
+      outcome('dataset', ['train', 'validation', 'test', 'matrix', 'documents', 'tokenizer']),
+    ),
+    findDistillation: record('findDistillation', async () => undefined),
+    judgeWithOracle: record('judgeWithOracle', async ({ from, to }) => ({
+      answers: fakeRef(`answers-${from}`),
+      asked: to - from,
+      cached: 0,
+      agreed: Math.floor((to - from) * 0.75),
+      wrong: Math.ceil((to - from) * 0.25),
+      cost: { usd: 0.1, inputTokens: 100, outputTokens: 100 },
+      budgetReached: false,
+    })),
+    filterTraces: record('filterTraces', async ({ cost }) => ({
+      ...outcome('distill', ['traces', 'stats']),
+      cost,
+    })),
+    buildSftSet: record('buildSftSet', async () => fakeRef('samples', 'samples')),
+    buildRlPrompts: record('buildRlPrompts', async () => fakeRef('prompts', 'samples')),
+    trainModel: async ({ stage }) => {
+      calls.push(`train:${stage}`);
+      return { status: 'done', outcome: outcome(stage, ['model', 'metrics'], { loss: 0.1 }) };
+    },
+    findEvaluation: record('findEvaluation', async () => undefined),
+    judgeShard: async ({ judge, from }) => {
+      calls.push(`judge:${judge}`);
+      return {
+        status: 'done',
+        judgements: fakeRef(`judged-${judge}-${from}`),
+        pairs: 10,
+        tokens: 100,
+        seconds: 1,
+      };
+    },
+    scoreJudgements: record('scoreJudgements', async () =>
+      outcome('evaluate', ['scores'], { 'accuracy.base': 0.5, 'accuracy.sft': 0.9, 'accuracy.grpo': 0.95 }),
+    ),
+    writeReport: record('writeReport', async () => outcome('report', ['report', 'reportJson'])),
+    ...change,
+  };
+  return { calls, activities };
+}
+
+/** A trainer that works until it is asked to stop, then answers `preempted`, as the real one does. */
+export async function untilStopped(step: number): Promise<{ status: 'preempted'; step: number }> {
+  const { cancellationSignal } = Context.current();
+  const beat = setInterval(() => Context.current().heartbeat({ step }), 100);
+  await new Promise<void>((resolve) => {
+    if (cancellationSignal.aborted) resolve();
+    else cancellationSignal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  clearInterval(beat);
+  return { status: 'preempted', step };
+}

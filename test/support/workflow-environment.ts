@@ -1,0 +1,67 @@
+/** A Temporal dev server for workflow tests, with our search attributes, and workers that run fake activities. */
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, Worker, type WorkflowBundle, Runtime, DefaultLogger } from '@temporalio/worker';
+import { SearchAttributeType } from '@temporalio/common';
+import { fileURLToPath } from 'node:url';
+import { resolveBinary } from '../../infra/local/binaries.js';
+import { temporalConfig } from '../../temporal.config.js';
+import type { AllActivities } from './fake-activities.js';
+
+/** Start once per test file. */
+export async function startEnvironment(): Promise<TestWorkflowEnvironment> {
+  const { path } = await resolveBinary('temporal');
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  return TestWorkflowEnvironment.createLocal({
+    server: {
+      executable: { type: 'existing-path', path },
+      searchAttributes: Object.entries(temporalConfig.searchAttributes).map(([name, type]) => ({
+        name,
+        type: SearchAttributeType[type],
+      })),
+    },
+  });
+}
+
+let bundle: Promise<WorkflowBundle> | undefined;
+
+/** Bundling takes seconds: once per process. */
+export function workflowBundle(): Promise<WorkflowBundle> {
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+    webpackConfigHook: (config) => {
+      config.resolve = { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } };
+      return config;
+    },
+  });
+  return bundle;
+}
+
+/** Run `use` while workers for all task queues serve `activities`. `maxCachedWorkflows: 0` replays every task. */
+export async function withWorkers<T>(
+  environment: TestWorkflowEnvironment,
+  activities: AllActivities,
+  maxCachedWorkflows: number,
+  use: () => Promise<T>,
+): Promise<T> {
+  const connection = environment.nativeConnection;
+  const { orchestration, oracle, training } = temporalConfig.taskQueues;
+  const workers = await Promise.all([
+    Worker.create({
+      connection,
+      taskQueue: orchestration,
+      workflowBundle: await workflowBundle(),
+      activities,
+      maxCachedWorkflows,
+    }),
+    Worker.create({ connection, taskQueue: oracle, activities }),
+    Worker.create({ connection, taskQueue: training, activities }),
+  ]);
+  const running = workers.map((worker) => worker.run());
+  try {
+    return await use();
+  } finally {
+    for (const worker of workers) worker.shutdown();
+    await Promise.all(running);
+  }
+}

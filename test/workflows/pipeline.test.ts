@@ -1,0 +1,233 @@
+/** The orchestration with fake activities on a real server; every test runs cached and with replay of every task. */
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { temporalConfig } from '../../temporal.config.js';
+import type * as workflows from '../../workflows/index.js';
+import * as messages from '../../workflows/messages.js';
+import { fakeActivities, untilStopped } from '../support/fake-activities.js';
+import { startEnvironment, withWorkers, workflowBundle } from '../support/workflow-environment.js';
+
+let environment: TestWorkflowEnvironment;
+beforeAll(async () => {
+  environment = await startEnvironment();
+});
+afterAll(() => environment?.teardown());
+
+const taskQueue = temporalConfig.taskQueues.orchestration;
+
+function start(
+  input: unknown,
+  type = 'trainRewardModel',
+): Promise<WorkflowHandle<typeof workflows.trainRewardModel>> {
+  return environment.client.workflow.start(type, {
+    taskQueue,
+    workflowId: `${type}-${randomUUID()}`,
+    args: [input],
+  });
+}
+
+async function reach(
+  handle: WorkflowHandle,
+  state: messages.RunState,
+  also: (progress: messages.RunProgress) => boolean = () => true,
+): Promise<messages.RunProgress> {
+  for (;;) {
+    const progress = await handle.query(messages.progressQuery);
+    if (progress.state === state && also(progress)) return progress;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function failure(handle: WorkflowHandle): Promise<ApplicationFailure> {
+  const error = await handle.result().then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(WorkflowFailedError);
+  return (error as WorkflowFailedError).cause as ApplicationFailure;
+}
+
+const STAGES = ['dataset', 'base', 'distill', 'sft', 'grpo', 'evaluate', 'report'];
+
+describe.each([
+  ['cached', 100],
+  ['replayed at every task', 0],
+])('workflows, %s', (_mode, cache) => {
+  test('an empty input trains the quickstart recipe through every stage, in order', async () => {
+    const { calls, activities } = fakeActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({});
+      const result = await handle.result();
+      expect(result).toMatchObject({
+        state: 'completed',
+        recipe: 'quickstart',
+        metrics: { 'accuracy.grpo': 0.95 },
+      });
+      expect(result.model?.sha256).toBeDefined();
+      expect(result.costUsd).toBeCloseTo(0.1 * 12);
+      expect(calls.filter((call) => call.startsWith('train:'))).toEqual([
+        'train:base',
+        'train:sft',
+        'train:grpo',
+      ]);
+      const { stages } = await handle.query(messages.lineageQuery);
+      expect(stages.map(({ stage }) => stage)).toEqual(STAGES);
+      const progress = await handle.query(messages.progressQuery);
+      expect(progress.stages.every(({ state }) => state === 'done')).toBe(true);
+
+      const history = await handle.fetchHistory();
+      await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, handle.workflowId);
+      const description = await handle.describe();
+      expect(description.typedSearchAttributes.getAll().length).toBeGreaterThanOrEqual(4);
+    });
+  });
+
+  test('an unknown field fails at once and is named', async () => {
+    const { calls, activities } = fakeActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const cause = await failure(await start({ recipe: 'quickstart', sfd: 1, budget: { usd: 0 } }));
+      expect(cause.type).toBe('InvalidInput');
+      expect(cause.message).toMatch(/sfd/);
+      expect(cause.message).toMatch(/budget\.usd/);
+      expect(calls).toEqual([]);
+    });
+  });
+
+  test('an unknown recipe fails with the known ones in the message, before anything is spent', async () => {
+    const { calls, activities } = fakeActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const cause = await failure(await start({ recipe: 'nope' }));
+      expect(cause.type).toBe('InvalidInput');
+      expect(cause.message).toMatch(/quickstart/);
+      expect(calls).toEqual(['planRun']);
+    });
+  });
+
+  test('bad data fails the run with the message of the activity', async () => {
+    const { activities } = fakeActivities({
+      prepareDataset: async () => {
+        throw ApplicationFailure.nonRetryable('pairs.jsonl: line 7: chosen is missing', 'BadData');
+      },
+    });
+    await withWorkers(environment, activities, cache, async () => {
+      const cause = await failure(await start({}));
+      expect(cause).toMatchObject({ type: 'BadData', message: 'pairs.jsonl: line 7: chosen is missing' });
+    });
+  });
+
+  test.each(['base', 'grpo'] as const)(
+    'pausing in %s stops the trainer; resuming goes on with it',
+    async (paused) => {
+      let trained = 0;
+      const { calls, activities } = fakeActivities();
+      const plain = activities.trainModel;
+      let began!: () => void;
+      const training = new Promise<void>((resolve) => (began = resolve));
+      activities.trainModel = async (input) => {
+        if (input.stage !== paused || ++trained > 1) return plain(input);
+        calls.push('stopped');
+        began();
+        return untilStopped(3);
+      };
+      await withWorkers(environment, activities, cache, async () => {
+        const handle = await start({});
+        await training;
+        expect(await handle.executeUpdate(messages.pauseUpdate, { args: [undefined] })).toBe('paused');
+        await expect(handle.executeUpdate(messages.pauseUpdate, { args: [undefined] })).rejects.toThrow();
+        expect(await handle.executeUpdate(messages.resumeUpdate)).toBe('running');
+        expect((await handle.result()).state).toBe('completed');
+        expect(trained).toBe(2);
+      });
+    },
+  );
+
+  test('a gate waits for approval; a rejection ends the run with a result', async () => {
+    const { calls, activities } = fakeActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({ gates: ['base', 'sft'] });
+      await reach(handle, 'awaiting-approval');
+      expect(calls).not.toContain('judgeWithOracle');
+      await handle.executeUpdate(messages.approveUpdate, { args: [undefined] });
+      await reach(handle, 'awaiting-approval', ({ stage }) => stage === 'sft');
+      await handle.executeUpdate(messages.rejectUpdate, { args: [{ reason: 'no' }] });
+      expect(await handle.result()).toMatchObject({ state: 'rejected' });
+      expect(calls).not.toContain('train:grpo');
+    });
+  });
+
+  test('a trainer that refuses its setting waits for a correction and goes on with it', async () => {
+    const { calls, activities } = fakeActivities();
+    const plain = activities.trainModel;
+    activities.trainModel = async (input) => {
+      if (input.stage === 'grpo' && input.recipe.grpo.learningRate > 1e-4) {
+        throw ApplicationFailure.nonRetryable('the loss is not a number', 'TrainerRefused');
+      }
+      return plain(input);
+    };
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({ overrides: { 'grpo.learningRate': 1 } });
+      const { problem } = await reach(handle, 'awaiting-correction');
+      expect(problem).toEqual({ stage: 'grpo', type: 'TrainerRefused', message: 'the loss is not a number' });
+      await handle.executeUpdate(messages.correctUpdate, { args: [{ overrides: { 'grpo.steps': 'many' } }] });
+      await reach(handle, 'awaiting-correction', (progress) => progress.problem?.type === 'InvalidInput');
+      await handle.executeUpdate(messages.correctUpdate, {
+        args: [{ overrides: { 'grpo.learningRate': 1e-5 } }],
+      });
+      expect((await handle.result()).state).toBe('completed');
+      expect(calls.filter((call) => call === 'train:sft')).toHaveLength(1);
+    });
+  });
+
+  test('a spent budget waits; a higher one goes on', async () => {
+    const { activities } = fakeActivities();
+    const plain = activities.judgeWithOracle;
+    activities.judgeWithOracle = async (input) => {
+      const result = await plain(input);
+      return (input.budgetUsd ?? Infinity) < 0.1 ? { ...result, budgetReached: true } : result;
+    };
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({ budget: { usd: 0.35 } });
+      expect((await reach(handle, 'awaiting-correction')).problem?.type).toBe('BudgetExhausted');
+      await handle.executeUpdate(messages.correctUpdate, { args: [{ budgetUsd: 100 }] });
+      expect((await handle.result()).state).toBe('completed');
+    });
+  });
+
+  test('cancelling stops the trainer and ends the run as cancelled', async () => {
+    const { activities } = fakeActivities();
+    const plain = activities.trainModel;
+    let stopped = false;
+    let began!: () => void;
+    const training = new Promise<void>((resolve) => (began = resolve));
+    activities.trainModel = async (input) => {
+      if (input.stage !== 'sft') return plain(input);
+      began();
+      const result = await untilStopped(1);
+      stopped = true;
+      return result;
+    };
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({});
+      await training;
+      await handle.cancel();
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      expect(stopped).toBe(true);
+      expect((await handle.query(messages.progressQuery)).state).toBe('cancelled');
+    });
+  });
+
+  test('a stage started alone makes what it needs first, and no more', async () => {
+    const { calls, activities } = fakeActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const outcome = await (await start({}, 'sft')).result();
+      expect(outcome).toMatchObject({ stage: 'sft' });
+      expect(calls).toContain('filterTraces');
+      expect(calls).not.toContain('train:grpo');
+    });
+  });
+});

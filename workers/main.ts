@@ -1,0 +1,107 @@
+/**
+ * Worker process: `node dist/workers/main.js [orchestration|oracle|training …]`; without names it serves all queues.
+ * SIGTERM and SIGINT: training saves a last checkpoint and hands its activity back; then the process ends.
+ */
+import { Client } from '@temporalio/client';
+import {
+  Runtime,
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Worker,
+} from '@temporalio/worker';
+import { Connection } from '@temporalio/client';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ioActivities, oracleActivities, trainingActivities } from '../activities/index.js';
+import { storeFromEnvironment } from '../activities/artifacts/store.js';
+import { temporalTarget } from '../infra/environment.js';
+import { temporalConfig } from '../temporal.config.js';
+import { logger } from './logger.js';
+
+const KINDS = ['orchestration', 'oracle', 'training'] as const;
+type Kind = (typeof KINDS)[number];
+
+async function main(names: string[]): Promise<void> {
+  const unknown = names.filter((name) => !KINDS.includes(name as Kind));
+  if (unknown.length > 0) throw new Error(`Unknown worker kind '${unknown[0]}'. Kinds: ${KINDS.join(', ')}.`);
+  const kinds = names.length > 0 ? (names as Kind[]) : [...KINDS];
+
+  Runtime.install({
+    // Signals are handled below: `Runtime` would otherwise shut down before the trainer has saved.
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      logger[level === 'ERROR' ? 'error' : level === 'WARN' ? 'warn' : 'info'](meta ?? {}, message);
+    }),
+    telemetryOptions: {
+      logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
+  });
+  const { address, namespace, apiKey } = temporalTarget();
+  const credentials = apiKey ? { apiKey, tls: true } : {};
+  const native = await NativeConnection.connect({ address, ...credentials });
+  const connection = await Connection.connect({ address, ...credentials });
+  const store = storeFromEnvironment();
+  const dependencies = { store, client: new Client({ connection, namespace }) };
+
+  const workers = await Promise.all(kinds.map((kind) => createWorker(kind, native, namespace, dependencies)));
+  const stop = (signal: string) => {
+    logger.info({ signal }, 'worker stops');
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+  // A supervisor that started this worker with an IPC channel and died leaves no orphan behind.
+  process.on('disconnect', () => stop('disconnect'));
+  logger.info({ kinds, address, namespace }, 'worker runs');
+  process.send?.({ type: 'ready' });
+  try {
+    await Promise.all(workers.map((worker) => worker.run()));
+  } finally {
+    await connection.close();
+    await native.close();
+    store.close();
+  }
+}
+
+async function createWorker(
+  kind: Kind,
+  connection: NativeConnection,
+  namespace: string,
+  dependencies: Parameters<typeof ioActivities>[0],
+): Promise<Worker> {
+  const common = { connection, namespace, taskQueue: temporalConfig.taskQueues[kind] };
+  if (kind === 'orchestration') {
+    return Worker.create({ ...common, ...workflowCode(), activities: { ...ioActivities(dependencies) } });
+  }
+  if (kind === 'oracle') {
+    return Worker.create({
+      ...common,
+      activities: { ...oracleActivities(dependencies) },
+      maxHeartbeatThrottleInterval: '5 seconds',
+    });
+  }
+  return Worker.create({
+    ...common,
+    activities: { ...trainingActivities(dependencies) },
+    // A trainer takes the whole machine.
+    maxConcurrentActivityTaskExecutions: 1,
+    maxHeartbeatThrottleInterval: '2 seconds',
+    defaultHeartbeatThrottleInterval: '2 seconds',
+  });
+}
+
+/** The bundle made by the build, so that a worker starts at once; without it the workflows are bundled here. */
+function workflowCode() {
+  const bundle = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+  return existsSync(bundle)
+    ? { workflowBundle: { codePath: bundle } }
+    : { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
+}
+
+main(process.argv.slice(2)).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    logger.error({ error: error instanceof Error ? error.message : String(error) }, 'worker failed');
+    process.exit(1);
+  },
+);
