@@ -49,6 +49,8 @@ class PatientRetryStrategy implements RetryStrategy {
 
 /** An S3 client that rides out a restart of the store, for `patienceMs`. */
 export function createS3Client(settings: S3Settings): S3Client {
+  // The SDK's release is pinned, so its notice about a later release's Node version tells users nothing.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const config: S3ClientConfig = {
     region: settings.region,
     forcePathStyle: settings.forcePathStyle,

