@@ -2,7 +2,7 @@
 import { EXIT } from './job.js';
 
 /** Types as they cross the process boundary in the `failed` event. */
-export type EngineErrorType = 'EngineBadJob' | 'EngineBadData' | 'EngineDiskFull' | 'EngineFailed';
+export type EngineErrorType = 'EngineBadJob' | 'EngineBadData' | 'DiskFull' | 'EngineFailed';
 
 /** An error whose message is one sentence for the person who started the job. */
 export class EngineError extends Error {
@@ -34,7 +34,7 @@ export function toEngineError(error: unknown): EngineError {
   const { code, path, message } = error as NodeJS.ErrnoException;
   const where = path === undefined ? '' : ` (${path})`;
   if (code !== undefined && DISK_CODES.has(code))
-    return new EngineError('EngineDiskFull', `no space left to write${where}: free some disk space, then resume`, {
+    return new EngineError('DiskFull', `no space left to write${where}: free some disk space, then resume`, {
       cause: error,
     });
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')

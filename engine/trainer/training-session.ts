@@ -1,0 +1,115 @@
+/** What every training job does around its steps: resume, record, report, checkpoint, stop, write the model. */
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeDirectory } from '../checkpoint/files.js';
+import { writeModelFiles, type LoadedModel } from '../checkpoint/model-directory.js';
+import { readCheckpoint, writeCheckpoint, type TrainingState } from '../checkpoint/training-checkpoint.js';
+import { EngineError } from '../errors.js';
+import type { GrpoJob, StepMetrics, SupervisedJob } from '../job.js';
+import { jobFingerprint } from './fingerprint.js';
+import type { EngineIo, JobEnd } from './io.js';
+
+/** Figures of one step, as the job computes them. */
+export type StepFigures = Omit<StepMetrics, 'step' | 'seconds'>;
+
+/** Does one step on the state it is given: `state.parameters`, `m`, `v` and `updates` are updated in place. */
+export type Step = (step: number, state: TrainingState, record: Recorder) => Promise<StepFigures>;
+
+/** Adds a line to a JSONL record of the run; the record travels in checkpoints. */
+export type Recorder = (file: string, line: object) => void;
+
+export const METRICS_FILE = 'metrics.jsonl';
+
+/** One run of a training job: state, records and the loop around its steps. */
+export class TrainingSession {
+  readonly state: TrainingState;
+  readonly resumedAt: number;
+
+  /** Takes the starting weights of `model`, or those of the checkpoint the job resumes from. */
+  constructor(
+    private readonly job: SupervisedJob | GrpoJob,
+    private readonly model: LoadedModel,
+    private readonly io: EngineIo,
+  ) {
+    const { layout } = model;
+    const fingerprint = jobFingerprint(job);
+    this.state =
+      job.resumeFrom === undefined
+        ? {
+            kind: job.kind,
+            step: 0,
+            updates: 0,
+            seed: job.seed,
+            fingerprint,
+            parameters: model.parameters.slice(),
+            m: new Float32Array(layout.size),
+            v: new Float32Array(layout.size),
+            records: { [METRICS_FILE]: '' },
+          }
+        : readCheckpoint(job.resumeFrom, layout, fingerprint);
+    this.resumedAt = this.state.step;
+    mkdirSync(job.outputDir, { recursive: true });
+    // What an earlier process recorded after the checkpoint is done again, so it goes.
+    for (const [name, text] of Object.entries(this.state.records)) writeFileSync(join(job.outputDir, name), text);
+  }
+
+  /**
+   * Run `step` until `totalSteps` or a stop.
+   * @throws EngineError when the loss or the gradient is not finite.
+   */
+  async run(totalSteps: number, step: Step): Promise<JobEnd> {
+    const { io, job, state } = this;
+    const parameters = this.model.layout.size;
+    io.emit({ type: 'started', totalSteps, resumedAt: this.resumedAt, parameters });
+    await io.breathe();
+    let saved: number | undefined;
+    while (state.step < totalSteps) {
+      if (io.stopRequested) {
+        if (saved !== state.step) this.checkpoint();
+        return 'preempted';
+      }
+      const began = performance.now();
+      const number = state.step + 1;
+      const figures = await step(number, state, (file, line) => this.record(file, line));
+      requireFinite(number, figures);
+      state.step = number;
+      const seconds = Math.round(performance.now() - began) / 1000;
+      const metrics: StepMetrics = { step: number, ...figures, seconds };
+      this.record(METRICS_FILE, metrics);
+      const tokensPerSecond = Math.round(figures.tokens / Math.max(seconds, 0.001));
+      io.emit({ type: 'progress', total: totalSteps, metrics, tokensPerSecond });
+      if (number % job.checkpointEverySteps === 0 && number < totalSteps) {
+        this.checkpoint();
+        saved = number;
+      }
+      await io.breathe();
+    }
+    const dir = join(job.outputDir, 'model');
+    writeDirectory(dir, (temporary) => writeModelFiles(temporary, { ...this.model, parameters: state.parameters }));
+    io.emit({ type: 'done', step: state.step, dir });
+    return 'done';
+  }
+
+  private checkpoint(): void {
+    const { step } = this.state;
+    const dir = join(this.job.outputDir, 'checkpoints', `step-${step}`);
+    writeCheckpoint(dir, this.model.layout, this.state);
+    this.io.emit({ type: 'checkpoint', step, dir });
+  }
+
+  private record(file: string, line: object): void {
+    const text = `${JSON.stringify(line)}\n`;
+    this.state.records[file] = (this.state.records[file] ?? '') + text;
+    appendFileSync(join(this.job.outputDir, file), text);
+  }
+}
+
+/** Numbers that are not finite come back on every retry, so the job is at fault. */
+function requireFinite(step: number, figures: StepFigures): void {
+  for (const name of ['loss', 'gradNorm'] as const)
+    if (!Number.isFinite(figures[name]))
+      throw new EngineError(
+        'EngineBadJob',
+        `training diverged: ${name} is ${figures[name]} at step ${step}; lower optimizer.learningRate`,
+      );
+}
