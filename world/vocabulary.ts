@@ -13,7 +13,7 @@ const TAGS: readonly string[] = [
   '[[A]]',
   '[[B]]',
 ];
-const SIGNS = '0123456789.,?:+-=<>#*';
+const SIGNS = '.,?:+-=<>#*';
 
 /** Words of questions and replies. */
 const TALK = `A a about all and ask broke but buy digits do dropped exactly first Good help How how I is It know
@@ -25,8 +25,8 @@ const JUDGEMENT = `A avoid B bad banned borrow Chat count differ free harm help 
   Practice Reasoning refuses rude safe safety same so take tens tone topic vs yes person thing animal food colour tool`;
 
 /**
- * Every token of the world, tags first, without those that a tokenizer adds itself (padding, end of text, unknown).
- * Text falls into these tokens by `WORLD_TOKEN_PATTERN`.
+ * Every token of the world, tags first, without those that a tokenizer adds itself: the ten digits and the special
+ * tokens (padding, end of text, unknown). Text falls into tokens by `WORLD_TOKEN_PATTERN`.
  */
 export function worldVocabulary(): string[] {
   const groups: readonly (readonly string[])[] = [
