@@ -18,7 +18,7 @@ const SIGNS = '.,?:+-=<>#*';
 /** Words of questions and replies. */
 const TALK = `A a about all and ask broke but buy digits do dropped exactly first Good help How how I is It know
   larger largest left like look lost Many me more my My Name near new not now of often or out people result smaller
-  smallest Sort start take Tell That that the The to use What Which Who with Work you Your`;
+  smallest Sort start take Tell That that the The three two to use What Which Who with Work you Your`;
 
 /** Words of judgements and of warm-up documents. */
 const JUDGEMENT = `A avoid B bad banned borrow Chat count differ free harm help helps kind memory no ok ones polite
