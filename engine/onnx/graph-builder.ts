@@ -99,7 +99,7 @@ export class GraphBuilder {
     const key = data.length <= 64 ? `${dtype}|${shape.join()}|${Array.from(data, keyOf).join()}` : undefined;
     const known = key === undefined ? undefined : this.#shared.constants.get(key);
     if (known) return known;
-    const value: Value = { name: this.#fresh('c'), dtype, shape, data };
+    const value: Value = { name: this.#fresh('_c'), dtype, shape, data };
     this.#shared.initializers.set(value.name, value);
     if (key !== undefined) this.#shared.constants.set(key, value);
     return value;
@@ -135,7 +135,7 @@ export class GraphBuilder {
   ): (Value | null)[] {
     const specs = options.specs ?? inferOutputs(type, inputs, attributes, options.outputs ?? 1);
     const outputs = specs.map((spec) =>
-      spec ? { name: this.#fresh('v'), dtype: spec.dtype, shape: spec.shape } : null,
+      spec ? { name: this.#fresh('_v'), dtype: spec.dtype, shape: spec.shape } : null,
     );
     const node: GraphNode = { opType: type, domain: options.domain ?? '', inputs, outputs, attributes };
     this.nodes.push(node);
@@ -233,7 +233,7 @@ export class GraphBuilder {
   }
 
   #localInput(dtype: DType, shape: Shape): Value {
-    return this.input(this.#fresh('i'), dtype, shape);
+    return this.input(this.#fresh('_i'), dtype, shape);
   }
 
   /** A subgraph must produce its outputs itself, each once: values from outside or inputs pass through an Identity. */

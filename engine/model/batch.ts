@@ -1,0 +1,133 @@
+/** Batches as callers have them (row per sequence) and as graphs want them (time-major, inputs and targets apart). */
+import type { Tensors } from '../onnx/session.js';
+import { tensor } from '../onnx/session.js';
+
+/** Right-padded token sequences, row-major [rows, length]. Pad with any valid token id. */
+export interface TokenBatch {
+  rows: number;
+  length: number;
+  tokens: Int32Array;
+  /** [rows, length]: for packed rows, which document a token belongs to; tokens see their own document only. */
+  segments?: Int32Array;
+}
+
+/** All per-token arrays are [rows, length], and index t is about *predicting token t* from those before it. */
+export interface SupervisedBatch extends TokenBatch {
+  /** Loss weight of predicting token t: 0 for padding and for the first token of a row, which nothing predicts. */
+  weights: Float32Array;
+}
+
+export interface GrpoBatch extends TokenBatch {
+  /** 1 for completion tokens (end-of-text included), 0 elsewhere. */
+  weights: Float32Array;
+  /** One per row: the advantage of its completion. */
+  advantages: Float32Array;
+  /** Log-probabilities at rollout time and under the reference model, as `TrainingRuntime.logprobs` gives them. */
+  oldLogprobs: Float32Array;
+  refLogprobs: Float32Array;
+}
+
+/**
+ * Length to which `length` predicted positions are padded, so that few graphs serve all batches: the next multiple
+ * of 16 up to 128, of 32 up to 512, of 128 beyond.
+ */
+export function bucketLength(length: number): number {
+  const step = length <= 128 ? 16 : length <= 512 ? 32 : 128;
+  return Math.ceil(length / step) * step;
+}
+
+/** A batch of `rows` sequences as graph feeds; `length` is the number of predicted positions after padding. */
+export class BatchLayout {
+  readonly length: number;
+
+  constructor(readonly batch: TokenBatch) {
+    const { rows, length, tokens, segments } = batch;
+    if (rows < 1 || length < 2)
+      throw new Error(`a batch needs a row and two tokens, not ${rows} × ${length}`);
+    expectSize('tokens', tokens, rows * length);
+    if (segments) expectSize('segments', segments, rows * length);
+    this.length = bucketLength(length - 1);
+  }
+
+  /** `tokens` and `targets` int64 [length·rows] and, for packed rows, `segments` float32 [rows, length]. */
+  feeds(): Tensors {
+    const { rows, length, tokens, segments } = this.batch;
+    const n = this.length * rows;
+    const inputs = new BigInt64Array(n);
+    const targets = new BigInt64Array(n);
+    for (let row = 0; row < rows; row += 1) {
+      for (let t = 0; t + 1 < length; t += 1) {
+        inputs[t * rows + row] = BigInt(tokens[row * length + t]!);
+        targets[t * rows + row] = BigInt(tokens[row * length + t + 1]!);
+      }
+    }
+    const feeds: Tensors = { tokens: tensor('int64', inputs, [n]), targets: tensor('int64', targets, [n]) };
+    if (segments) {
+      const ids = new Float32Array(n).fill(-1);
+      for (let row = 0; row < rows; row += 1) {
+        ids.set(segments.subarray(row * length, row * length + length - 1), row * this.length);
+      }
+      feeds.segments = tensor('float32', ids, [rows, this.length]);
+    }
+    return feeds;
+  }
+
+  /** Per-token values [rows, length] about predicting token t, as a graph feed; padding is 0. */
+  perToken(what: string, values: Float32Array, factor = 1): Tensors[string] {
+    const { rows, length } = this.batch;
+    expectSize(what, values, rows * length);
+    return this.#timeMajor((row, t) => values[row * length + t + 1]! * factor);
+  }
+
+  /** One value per row, repeated for every token of it. */
+  perRow(what: string, values: Float32Array): Tensors[string] {
+    expectSize(what, values, this.batch.rows);
+    return this.#timeMajor((row) => values[row]!);
+  }
+
+  /** The reverse of `perToken`: [rows, length], index 0 of every row is 0. */
+  fromGraph(values: Float32Array): Float32Array {
+    const { rows, length } = this.batch;
+    const out = new Float32Array(rows * length);
+    for (let row = 0; row < rows; row += 1) {
+      for (let t = 0; t + 1 < length; t += 1) out[row * length + t + 1] = values[t * rows + row]!;
+    }
+    return out;
+  }
+
+  #timeMajor(value: (row: number, t: number) => number): Tensors[string] {
+    const { rows, length } = this.batch;
+    const out = new Float32Array(this.length * rows);
+    for (let t = 0; t + 1 < length; t += 1) {
+      for (let row = 0; row < rows; row += 1) out[t * rows + row] = value(row, t);
+    }
+    return tensor('float32', out, [out.length]);
+  }
+}
+
+function expectSize(what: string, values: ArrayLike<number>, size: number): void {
+  if (values.length !== size)
+    throw new Error(`batch ${what}: ${values.length} elements where ${size} are needed`);
+}
+
+/**
+ * Splits an optimiser batch into micro-batches of similar length.
+ * @param lengths tokens of each sequence
+ * @param maxTokens padded tokens of a micro-batch (a single longer sequence is a micro-batch of its own)
+ * @returns indices into `lengths`, longest sequences first; the same for the same lengths
+ */
+export function microBatches(lengths: readonly number[], maxTokens: number): number[][] {
+  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+  const groups: number[][] = [];
+  let longest = 0;
+  for (const index of order) {
+    const group = groups.at(-1);
+    if (group && (group.length + 1) * bucketLength(longest) <= maxTokens) {
+      group.push(index);
+    } else {
+      groups.push([index]);
+      longest = Math.max(1, lengths[index]! - 1);
+    }
+  }
+  return groups;
+}

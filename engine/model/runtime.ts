@@ -1,0 +1,207 @@
+/**
+ * Training of one decoder on this machine: gradients, log-probabilities and AdamW over one flat parameter vector.
+ *
+ *   const runtime = await TrainingRuntime.create(layout, params, { threads: 2, optimizer });
+ *   for (const micro of microBatches) await runtime.gradSupervised(micro, totalWeight);
+ *   const { gradNorm } = await runtime.applyAdamW(rate);
+ *
+ * The same calls with the same numbers give the same bytes, whatever `threads` is.
+ */
+import type { GrpoSettings } from '../loss/grpo.js';
+import type { GraphBuilder } from '../onnx/graph-builder.js';
+import type { Tensors } from '../onnx/session.js';
+import type { AdamSettings, OptimizerState } from '../optimizer/adamw.js';
+import { AdamW } from '../optimizer/adamw.js';
+import type { GrpoBatch, SupervisedBatch, TokenBatch } from './batch.js';
+import { BatchLayout } from './batch.js';
+import type { ParameterLayout } from './parameters.js';
+import { SessionCache } from './session-cache.js';
+import type { GraphShape } from './training-graphs.js';
+import { grpoGraph, logprobGraph, supervisedGraph } from './training-graphs.js';
+import { blockTensors } from './weights.js';
+
+export interface RuntimeOptions {
+  threads: number;
+  /** Needed for `applyAdamW`. */
+  optimizer?: AdamSettings;
+  /** Graphs kept loaded, one per objective and batch shape. Default 12. */
+  maxSessions?: number;
+  /** See `SessionSettings.arena`. */
+  arena?: boolean;
+}
+
+/** Parts of the optimiser batch's figures: sums over its micro-batches are the figures of the batch. */
+export interface SupervisedPart {
+  /** Σ weight · nll / totalWeight */
+  loss: number;
+}
+export interface GrpoPart {
+  /** Policy loss plus klCoefficient · kl, kl (k3) and share of clipped tokens; each Σ over tokens / totalTokens. */
+  loss: number;
+  kl: number;
+  clipShare: number;
+}
+
+export class TrainingRuntime {
+  /** Updated in place by `applyAdamW`; restore a checkpoint with `create(…, state)`. */
+  readonly state: OptimizerState;
+  /** Sum of the gradients since the last update. */
+  readonly gradient: Float32Array;
+  #scratch: Float32Array | undefined;
+  #accumulated = 0;
+
+  private constructor(
+    readonly layout: ParameterLayout,
+    state: OptimizerState,
+    private readonly sessions: SessionCache,
+    private readonly optimizer: AdamW | undefined,
+  ) {
+    this.state = state;
+    this.gradient = new Float32Array(layout.size);
+  }
+
+  /**
+   * @param initial parameters to start from, or the whole state of a checkpoint. Not copied: the runtime owns it.
+   * @throws if a vector does not have the layout's size
+   */
+  static async create(
+    layout: ParameterLayout,
+    initial: Float32Array | OptimizerState,
+    options: RuntimeOptions,
+  ): Promise<TrainingRuntime> {
+    const fresh = initial instanceof Float32Array;
+    const zeros = (): Float32Array => new Float32Array(fresh && options.optimizer ? layout.size : 0);
+    const state: OptimizerState = fresh ? { params: initial, m: zeros(), v: zeros(), step: 0 } : initial;
+    const vectors = options.optimizer ? [state.params, state.m, state.v] : [state.params];
+    for (const vector of vectors) {
+      if (vector.length !== layout.size) {
+        throw new Error(`state vector has ${vector.length} elements, the architecture needs ${layout.size}`);
+      }
+    }
+    const settings = { threads: options.threads, arena: options.arena ?? true };
+    const optimizer =
+      options.optimizer && (await AdamW.create(layout.size, layout.decaySize, options.optimizer, settings));
+    return new TrainingRuntime(
+      layout,
+      state,
+      new SessionCache(settings, options.maxSessions ?? 12),
+      optimizer,
+    );
+  }
+
+  /**
+   * Adds the gradient of Σ weight·nll / totalWeight over this micro-batch.
+   * @param totalWeight sum of the weights of the whole optimiser batch
+   */
+  async gradSupervised(batch: SupervisedBatch, totalWeight: number): Promise<SupervisedPart> {
+    expectPositive('totalWeight', totalWeight);
+    const rows = new BatchLayout(batch);
+    const feeds = { ...rows.feeds(), weights: rows.perToken('weights', batch.weights, 1 / totalWeight) };
+    const shape = shapeOf(rows, 1);
+    const result = await this.#accumulate('supervised', shape, feeds, () =>
+      supervisedGraph(this.layout, shape),
+    );
+    return { loss: scalarOf(result, 'loss') };
+  }
+
+  /**
+   * Adds the gradient of the GRPO loss over this micro-batch.
+   * @param totalTokens completion tokens (sum of the weights) of the whole optimiser batch
+   * @param settings the temperature is that of the rollouts
+   */
+  async gradGrpo(
+    batch: GrpoBatch,
+    totalTokens: number,
+    settings: GrpoSettings & { temperature?: number },
+  ): Promise<GrpoPart> {
+    expectPositive('totalTokens', totalTokens);
+    const rows = new BatchLayout(batch);
+    const feeds = {
+      ...rows.feeds(),
+      weights: rows.perToken('weights', batch.weights, 1 / totalTokens),
+      advantages: rows.perRow('advantages', batch.advantages),
+      oldLogprobs: rows.perToken('oldLogprobs', batch.oldLogprobs),
+      refLogprobs: rows.perToken('refLogprobs', batch.refLogprobs),
+    };
+    const shape = shapeOf(rows, settings.temperature ?? 1);
+    const kind = `grpo ${settings.clip} ${settings.klCoefficient}`;
+    const result = await this.#accumulate(kind, shape, feeds, () => grpoGraph(this.layout, shape, settings));
+    return {
+      loss: scalarOf(result, 'loss'),
+      kl: scalarOf(result, 'kl'),
+      clipShare: scalarOf(result, 'clipShare'),
+    };
+  }
+
+  /**
+   * Log-probability of every token given those before it.
+   * @param options other parameters than the state's (a reference model), and the sampling temperature
+   * @returns [rows, length]; index 0 of every row is 0, and padding gets whatever the pad token scores
+   */
+  async logprobs(
+    batch: TokenBatch,
+    options: { params?: Float32Array; temperature?: number } = {},
+  ): Promise<Float32Array> {
+    const rows = new BatchLayout(batch);
+    const shape = shapeOf(rows, options.temperature ?? 1);
+    const session = await this.sessions.get(keyOf('logprobs', shape), () => logprobGraph(this.layout, shape));
+    const weights = blockTensors(this.layout, options.params ?? this.state.params);
+    const { logprobs } = await session.run({ ...weights, ...rows.feeds() });
+    return rows.fromGraph(logprobs!.data as Float32Array);
+  }
+
+  /**
+   * One AdamW update with the accumulated gradient, which is then cleared.
+   * @returns global norm of the gradient before clipping
+   */
+  async applyAdamW(learningRate: number): Promise<{ gradNorm: number }> {
+    if (!this.optimizer) throw new Error('this runtime was created without optimizer settings');
+    if (this.#accumulated === 0) throw new Error('applyAdamW: no gradient has been accumulated');
+    const gradNorm = await this.optimizer.update(this.state, this.gradient, learningRate);
+    this.#accumulated = 0;
+    return { gradNorm };
+  }
+
+  /** Forgets the gradients accumulated since the last update. */
+  clearGradient(): void {
+    this.#accumulated = 0;
+  }
+
+  /** Frees the native memory; the runtime is not usable afterwards. */
+  async release(): Promise<void> {
+    await this.sessions.release();
+    await this.optimizer?.release();
+  }
+
+  /** Runs a gradient graph: the first one of an update writes into `gradient`, later ones are added to it. */
+  async #accumulate(
+    kind: string,
+    shape: GraphShape,
+    feeds: Tensors,
+    build: () => GraphBuilder,
+  ): Promise<Tensors> {
+    const session = await this.sessions.get(keyOf(kind, shape), build);
+    const first = this.#accumulated === 0;
+    if (!first) this.#scratch ??= new Float32Array(this.layout.size);
+    const target = first ? this.gradient : this.#scratch!;
+    const weights = blockTensors(this.layout, this.state.params);
+    const result = await session.run({ ...weights, ...feeds }, blockTensors(this.layout, target, 'g.'));
+    if (!first) for (let i = 0; i < target.length; i += 1) this.gradient[i]! += target[i]!;
+    this.#accumulated += 1;
+    return result;
+  }
+}
+
+function shapeOf(rows: BatchLayout, temperature: number): GraphShape {
+  return { length: rows.length, batch: rows.batch.rows, packed: !!rows.batch.segments, temperature };
+}
+
+const keyOf = (kind: string, shape: GraphShape): string =>
+  `${kind} ${shape.batch}×${shape.length} ${shape.packed} ${shape.temperature}`;
+
+const scalarOf = (result: Tensors, name: string): number => (result[name]!.data as Float32Array)[0]!;
+
+function expectPositive(what: string, value: number): void {
+  if (!(value > 0))
+    throw new Error(`${what} must be positive, not ${value}: the batch has no token to learn from`);
+}
