@@ -120,6 +120,8 @@ export interface ReportInput {
   recipe: Recipe;
   recipeRef: ArtifactRef;
   seed: number;
+  /** ISO 8601. */
+  startedAt: string;
   stages: (StageOutcome & { wallSeconds: number })[];
 }
 

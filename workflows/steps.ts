@@ -1,4 +1,5 @@
 /** One function per stage: which artefacts it takes, which activities or child workflow make it. */
+import { workflowInfo } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { TrainInput } from '../activities/interface.js';
 import type { StageOutcome } from '../activities/stage-outcome.js';
@@ -65,6 +66,7 @@ export function writeReport(run: RunControl): Promise<TimedOutcome> {
       recipe: run.recipe,
       recipeRef: run.plan.recipeRef,
       seed: run.seed,
+      startedAt: workflowInfo().startTime.toISOString(),
       stages: run.outcomes,
     }),
   );

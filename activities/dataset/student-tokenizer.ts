@@ -10,8 +10,9 @@ const CHAT_TEMPLATE =
   "{% for message in messages %}{{ message['content'] }}{% if not loop.last %} {% endif %}{% endfor %}{% if add_generation_prompt %} <|judge|> {% endif %}";
 
 /** One token a word and a digit, for the closed language of the preference world. */
-export function wordTokenizer(words: readonly string[]): TokenizerFiles {
-  return buildWordLevel(words, { special: SPECIAL, chatTemplate: CHAT_TEMPLATE });
+export function wordTokenizer(words: readonly string[], tokenPattern: string): TokenizerFiles {
+  const digitless = words.filter((word) => !/^[0-9]$/.test(word));
+  return buildWordLevel(digitless, { special: SPECIAL, chatTemplate: CHAT_TEMPLATE, tokenPattern });
 }
 
 /** Byte-level BPE learned from `texts`: reads any text. */

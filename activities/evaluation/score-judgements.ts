@@ -1,36 +1,18 @@
-/** From judgements to scores: tables, style matrices, position statistics, paired comparisons. */
-import {
-  accuracyTable,
-  comparePaired,
-  positionStats,
-  styleMatrix,
-  type AccuracyTable,
-  type Judgement,
-  type PairedComparison,
-  type PositionStats,
-  type StyleMatrix,
-} from '../../benchmarks/index.js';
+/** The last step of an evaluation: judgements in, one scores artefact out. */
+import type { Judgement } from '../../benchmarks/index.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { EvaluationInput, IoActivities } from '../interface.js';
 import { finishStage, findStage, type StageIdentity } from '../stage.js';
 import type { StageOutcome } from '../stage-outcome.js';
 import { VERSIONS } from '../versions.js';
+import { compareSystems, summariseSystem } from './report/index.js';
+import type { ComparisonRow, JudgedSystem, SystemRow } from './report/index.js';
 
-/** Scores of one judge. The style matrix is judged on items of its own and does not enter the table. */
-export interface JudgeScores {
-  table: AccuracyTable;
-  positions: PositionStats;
-  matrix?: StyleMatrix;
-  /** Judgements cut by the token limit. */
-  unfinished: number;
-  meanTokens: number;
-}
-
-/** Content of a scores artefact. */
+/** Content of a scores artefact: the systems and comparisons of the report. */
 export interface Scores {
-  judges: Record<string, JudgeScores>;
-  comparisons: { before: string; after: string; result: PairedComparison }[];
+  systems: SystemRow[];
+  comparisons: ComparisonRow[];
 }
 
 function evaluationIdentity({ recipe, models, pairs, matrix }: EvaluationInput): StageIdentity {
@@ -67,10 +49,11 @@ export async function scoreJudgements(
     all[judge] = judgements;
     outputs[`verdicts-${judge}`] = await store.putLines('verdicts', judgements);
   }
-  const scores = scoresOf(all);
+  const judged = Object.entries(all).map(([id, judgements]) => judgedSystem(id, judgements));
+  const scores: Scores = { systems: judged.map(summariseSystem), comparisons: compareSystems(judged) };
   outputs.scores = await store.putBytes('scores', JSON.stringify(scores, null, 2));
   const metrics = Object.fromEntries(
-    Object.entries(scores.judges).map(([judge, { table }]) => [`accuracy.${judge}`, table.overall.accuracy]),
+    scores.systems.map(({ id, accuracy }) => [`accuracy.${id}`, accuracy.overall.accuracy]),
   );
   return finishStage(store, evaluationIdentity(input), input.context, {
     outputs,
@@ -79,25 +62,15 @@ export async function scoreJudgements(
   });
 }
 
-/** Scores of each judge, and of each judge against the one before it. */
-export function scoresOf(all: Record<string, Judgement[]>): Scores {
-  const judges: Scores['judges'] = {};
-  for (const [judge, judgements] of Object.entries(all)) {
-    const plain = judgements.filter(({ group }) => group === undefined);
-    const matrix = styleMatrix(judgements.filter(({ group }) => group !== undefined));
-    judges[judge] = {
-      table: accuracyTable(plain),
-      positions: positionStats(plain),
-      ...(matrix ? { matrix } : {}),
-      unfinished: judgements.filter(({ finished }) => !finished).length,
-      meanTokens: judgements.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1, judgements.length),
-    };
-  }
-  const names = Object.keys(all);
-  const comparisons = names.slice(1).map((after, index) => {
-    const before = names[index]!;
-    const plain = (judge: string) => all[judge]!.filter(({ group }) => group === undefined);
-    return { before, after, result: comparePaired(plain(before), plain(after)) };
-  });
-  return { judges, comparisons };
+const LABELS: Record<string, string> = { base: 'Base', sft: 'SFT', grpo: 'SFT + GRPO' };
+
+/** Judgements of one judge; the style matrix is judged on items of its own and does not enter the table. */
+export function judgedSystem(id: string, all: readonly Judgement[]): JudgedSystem {
+  const matrix = all.filter(({ group }) => group !== undefined);
+  return {
+    id,
+    label: LABELS[id] ?? id,
+    judgements: all.filter(({ group }) => group === undefined),
+    ...(matrix.length > 0 ? { matrix } : {}),
+  };
 }

@@ -13,6 +13,8 @@ export interface WordLevelOptions {
   /** `unknown` is required: words outside the list become that token. */
   special: SpecialTokens & { unknown: string };
   chatTemplate?: string;
+  /** Regular expression of a token; what it does not match only separates. Default: words between white space, single digits. */
+  tokenPattern?: string;
 }
 
 /**
@@ -38,10 +40,13 @@ export function buildWordLevel(words: readonly string[], options: WordLevelOptio
       padding: null,
       added_tokens: addedTokens(special),
       normalizer: null,
-      pre_tokenizer: {
-        type: 'Sequence',
-        pretokenizers: [{ type: 'WhitespaceSplit' }, { type: 'Digits', individual_digits: true }],
-      },
+      pre_tokenizer:
+        options.tokenPattern === undefined
+          ? {
+              type: 'Sequence',
+              pretokenizers: [{ type: 'WhitespaceSplit' }, { type: 'Digits', individual_digits: true }],
+            }
+          : { type: 'Split', pattern: { Regex: options.tokenPattern }, behavior: 'Removed', invert: true },
       post_processor: null,
       decoder: null,
       model: { type: 'WordLevel', vocab: Object.fromEntries(ids), unk_token: options.special.unknown },
