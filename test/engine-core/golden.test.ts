@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { OptimizerSettings } from '../../engine/job.js';
+import type { GrpoBatch, SupervisedBatch } from '../../engine/model/batch.js';
+import type { DecoderConfig, ParameterLayout } from '../../engine/model/parameters.js';
+import { parameterLayout, view } from '../../engine/model/parameters.js';
+import { TrainingRuntime } from '../../engine/model/runtime.js';
+
+interface GoldenCase {
+  name: string;
+  config: DecoderConfig;
+  tokens: number[][];
+  weights: number[][];
+  segments?: number[][];
+  temperature: number;
+  loss: number;
+  kl?: number;
+  clipShare?: number;
+  logprobs: number[][];
+  gradients: Record<string, number[]>;
+  grpo?: { advantages: number[]; clip: number; klCoefficient: number; old: number[][]; ref: number[][] };
+  adamw?: {
+    settings: Omit<OptimizerSettings, 'schedule' | 'warmupSteps' | 'flatShare' | 'finalShare'>;
+    norms: number[];
+    params: Record<string, number[]>;
+  };
+}
+const golden = JSON.parse(readFileSync(new URL('golden/golden.json', import.meta.url), 'utf8')) as {
+  cases: GoldenCase[];
+};
+
+/** The formula of golden/generate.py. */
+function initial(layout: ParameterLayout): Float32Array {
+  const flat = new Float32Array(layout.size);
+  for (const entry of layout.entries) {
+    const base = entry.decay ? 0 : 1;
+    for (let i = 0; i < entry.size; i += 1) {
+      flat[entry.offset + i] = base + 0.4 * Math.sin(0.7 * i * i + 1.3 * entry.name.length + i);
+    }
+  }
+  return flat;
+}
+
+function batchOf(c: GoldenCase): SupervisedBatch {
+  const [rows, length] = [c.tokens.length, c.tokens[0]!.length];
+  const segments = c.segments && { segments: Int32Array.from(c.segments.flat()) };
+  return {
+    rows,
+    length,
+    tokens: Int32Array.from(c.tokens.flat()),
+    weights: Float32Array.from(c.weights.flat()),
+    ...segments,
+  };
+}
+
+/** Distance relative to the size of the expected vector. */
+function relativeError(actual: ArrayLike<number>, expected: readonly number[]): number {
+  const difference = Math.hypot(...expected.map((x, i) => x - actual[i]!));
+  return difference / Math.hypot(...expected);
+}
+
+// float32 against double: rounding is 6e-8 an operation; gradients pass through some hundred of them.
+const TOLERANCE = 5e-6;
+
+async function gradient(
+  runtime: TrainingRuntime,
+  c: GoldenCase,
+): Promise<{ loss: number; kl?: number; clipShare?: number }> {
+  const batch = batchOf(c);
+  const total = batch.weights.reduce((a, b) => a + b, 0);
+  if (!c.grpo) return runtime.gradSupervised(batch, total);
+  const grpo: GrpoBatch = {
+    ...batch,
+    advantages: Float32Array.from(c.grpo.advantages),
+    oldLogprobs: Float32Array.from(c.grpo.old.flat()),
+    refLogprobs: Float32Array.from(c.grpo.ref.flat()),
+  };
+  return runtime.gradGrpo(grpo, total, { ...c.grpo, temperature: c.temperature });
+}
+
+describe.each(golden.cases.map((c) => [c.name, c] as const))('%s agrees with PyTorch', (_, c) => {
+  it('in loss, log-probabilities and every gradient', async () => {
+    const layout = parameterLayout(c.config);
+    const runtime = await TrainingRuntime.create(layout, initial(layout), { threads: 1 });
+    const part = await gradient(runtime, c);
+    expect(part.loss).toBeCloseTo(c.loss, 5);
+    if (c.grpo) {
+      expect(part.kl).toBeCloseTo(c.kl!, 5);
+      expect(part.clipShare).toBeCloseTo(c.clipShare!, 5);
+      expect(c.clipShare, 'the case must clip some tokens and not others').toBeGreaterThan(0);
+      expect(c.clipShare).toBeLessThan(1);
+    }
+    expect(Object.keys(c.gradients).sort()).toEqual(layout.entries.map((entry) => entry.name).sort());
+    for (const entry of layout.entries) {
+      const error = relativeError(view(runtime.gradient, entry), c.gradients[entry.name]!);
+      expect(error, entry.name).toBeLessThan(TOLERANCE);
+    }
+    const logprobs = await runtime.logprobs(batchOf(c), { temperature: c.temperature });
+    const rows = c.logprobs.map((row) => [0, ...row]);
+    expect(relativeError(logprobs, rows.flat())).toBeLessThan(TOLERANCE);
+    await runtime.release();
+  });
+
+  it.skipIf(!c.adamw)('after three AdamW updates with clipping', async () => {
+    const { settings, norms, params } = c.adamw!;
+    const layout = parameterLayout(c.config);
+    const runtime = await TrainingRuntime.create(layout, initial(layout), {
+      threads: 1,
+      optimizer: settings,
+    });
+    expect(Math.max(...norms)).toBeGreaterThan(settings.gradClip);
+    for (const norm of norms) {
+      await gradient(runtime, c);
+      const { gradNorm } = await runtime.applyAdamW(settings.learningRate);
+      expect(Math.abs(gradNorm / norm - 1)).toBeLessThan(1e-4);
+    }
+    expect(runtime.state.step).toBe(3);
+    for (const entry of layout.entries) {
+      // Adam divides by the gradient's own size, so tiny gradients turn rounding into visible differences.
+      const error = relativeError(view(runtime.state.params, entry), params[entry.name]!);
+      expect(error, entry.name).toBeLessThan(1e-4);
+    }
+    await runtime.release();
+  });
+});
