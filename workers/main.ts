@@ -2,7 +2,6 @@
  * Worker process: `node dist/workers/main.js [orchestration|oracle|training …]`; without names it serves all queues.
  * SIGTERM and SIGINT: training saves a last checkpoint and hands its activity back; then the process ends.
  */
-import { Client } from '@temporalio/client';
 import {
   Runtime,
   DefaultLogger,
@@ -10,8 +9,8 @@ import {
   NativeConnection,
   Worker,
 } from '@temporalio/worker';
-import { Connection } from '@temporalio/client';
-import { existsSync } from 'node:fs';
+import { Client, Connection } from '@temporalio/client';
+import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ioActivities, oracleActivities, trainingActivities } from '../activities/index.js';
 import { storeFromEnvironment } from '../activities/artifacts/store.js';
@@ -50,10 +49,9 @@ async function main(names: string[]): Promise<void> {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
-  // A supervisor that started this worker with an IPC channel and died leaves no orphan behind.
-  process.on('disconnect', () => stop('disconnect'));
   logger.info({ kinds, address, namespace }, 'worker runs');
-  process.send?.({ type: 'ready' });
+  const readyFile = process.env.RMR1_READY_FILE;
+  if (readyFile) writeFileSync(readyFile, JSON.stringify({ pid: process.pid, kinds }));
   try {
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
