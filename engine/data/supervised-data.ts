@@ -15,7 +15,8 @@ export interface EncodedSample {
 
 /**
  * Read and encode a supervised data file. The completion, which ends with end-of-text, has weight 1, the prompt
- * `promptLossWeight`. Prompt and completion are encoded apart, so the prompt's tokens are those seen at generation.
+ * `promptLossWeight`. Prompt and completion are encoded apart, so the prompt's tokens are those seen at generation. The
+ * prompt may be empty: plain documents have none.
  * @throws EngineError (bad data) naming the line that is malformed, empty or too long.
  */
 export function readSupervisedData(
@@ -28,11 +29,11 @@ export function readSupervisedData(
     if (value.completion.trim() === '') throw badData(`${where}: completion is empty`);
     const prompt = tokenizer.encode(value.prompt);
     const completion = tokenizer.encode(value.completion);
-    if (prompt.length === 0) throw badData(`${where}: prompt is empty`);
     if (completion.length === 0) throw badData(`${where}: completion has no tokens`);
     // A completion that already ends with end-of-text does not get a second one.
     const end = completion.at(-1) === tokenizer.endOfText ? [] : [tokenizer.endOfText];
     const tokens = Int32Array.from([...prompt, ...completion, ...end]);
+    if (tokens.length < 2) throw badData(`${where}: nothing comes before or after the only token`);
     if (tokens.length > maxLength)
       throw badData(
         `${where}: ${tokens.length} tokens (prompt ${prompt.length}) are more than maxLength ${maxLength}: ` +

@@ -2,6 +2,7 @@
 import { CONTRIB, UNKNOWN, float, ops, type GraphBuilder, type Value } from '../onnx/index.js';
 import type { DecoderConfig } from '../model/parameters.js';
 import { headDim } from '../model/parameters.js';
+import { rotaryTables } from '../model/rotary.js';
 
 /** Cosine and sine of every position and frequency, [maxLength, headDim / 2] (RoPE, arXiv 2104.09864). */
 export interface RotaryTables {
@@ -9,18 +10,10 @@ export interface RotaryTables {
   sin: Value;
 }
 
-export function rotaryTables(g: GraphBuilder, config: DecoderConfig): RotaryTables {
-  const half = headDim(config) / 2;
-  const cos = new Float32Array(config.maxLength * half);
-  const sin = new Float32Array(config.maxLength * half);
-  for (let position = 0; position < config.maxLength; position++)
-    for (let i = 0; i < half; i++) {
-      const angle = position * config.ropeTheta ** (-i / half);
-      cos[position * half + i] = Math.cos(angle);
-      sin[position * half + i] = Math.sin(angle);
-    }
-  const shape = [config.maxLength, half];
-  return { cos: g.constant('float32', shape, cos), sin: g.constant('float32', shape, sin) };
+export function rotaryInputs(g: GraphBuilder, config: DecoderConfig): RotaryTables {
+  const { cosine, sine } = rotaryTables(config, config.maxLength);
+  const shape = [config.maxLength, headDim(config) / 2];
+  return { cos: g.constant('float32', shape, cosine), sin: g.constant('float32', shape, sine) };
 }
 
 /** Rotate all heads of `x` [rows, tokens, heads · headDim] to their `positions` ([rows, tokens], or [1]: the first). */

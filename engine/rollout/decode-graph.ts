@@ -9,7 +9,7 @@ import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
 import type { OutputSpec } from '../onnx/shape-inference.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
 import { weightInputs } from '../model/weights.js';
-import { addAndNormalize, cacheNames, cacheShape, rotaryTables, rotate, swiglu } from './blocks.js';
+import { addAndNormalize, cacheNames, cacheShape, rotaryInputs, rotate, swiglu } from './blocks.js';
 
 const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', shape });
 
@@ -42,7 +42,7 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
   const trips = outer.input('trips', 'int64', []);
   const uniforms = sampling ? outer.input('uniforms', 'float32', [UNKNOWN, UNKNOWN, 1]) : undefined;
   const inverseTemperature = sampling ? outer.input('inverseTemperature', 'float32', []) : undefined;
-  const tables = rotaryTables(outer, config);
+  const tables = rotaryInputs(outer, config);
 
   const past = Array.from({ length: layers }, (_, i) => {
     const names = cacheNames(i);

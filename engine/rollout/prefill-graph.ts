@@ -2,7 +2,7 @@
 import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
 import { weightInputs } from '../model/weights.js';
-import { addAndNormalize, cacheNames, rotaryTables, rotate, swiglu } from './blocks.js';
+import { addAndNormalize, cacheNames, rotaryInputs, rotate, swiglu } from './blocks.js';
 
 /** Far below any score, so that its softmax weight is exactly 0. */
 export const MASKED = -1e30;
@@ -19,7 +19,7 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
   const g = new GraphBuilder('prefill');
   const weights = weightInputs(g, layout);
   const tokens = g.input('tokens', 'int64', [UNKNOWN, length]);
-  const tables = rotaryTables(g, config);
+  const tables = rotaryInputs(g, config);
   const start = g.ints([0]);
   const mask = g.constant(
     'float32',

@@ -9,8 +9,11 @@ import { Decoder, type Completion } from '../rollout/decoder.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { loadSourceModel } from './source-model.js';
 
-/** Prompts taken at once; between these portions a stop is obeyed. */
+/** Prompts taken at once: enough to fill batches of similar length. */
 const PORTION = 1024;
+
+/** Thrown to leave the decoder between two batches. */
+const STOPPED = Symbol('stopped');
 
 /**
  * Write `outputs.jsonl`, one line per prompt and sample in input order, whole or not at all. The same job gives the
@@ -44,6 +47,7 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
         (done, tokens) => {
           const tokensPerSecond = Math.round(((tokensBefore + tokens) * 1000) / (performance.now() - began));
           io.emit({ type: 'generated', done: from * job.samples + done, total, tokensPerSecond });
+          if (io.stopRequested && from * job.samples + done < total) throw STOPPED;
         },
       );
       for (const completion of completions) {
@@ -51,8 +55,10 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
         lines.push(outputLine(id, tokens.length, completion, tokenizer.decode(completion.tokens)));
         tokensBefore += completion.tokens.length;
       }
-      if (io.stopRequested && from + PORTION < prompts.length) return 'preempted';
     }
+  } catch (error) {
+    if (error === STOPPED) return 'preempted';
+    throw error;
   } finally {
     await decoder.release();
   }

@@ -19,6 +19,8 @@ export type Step = (step: number, state: TrainingState, record: Recorder) => Pro
 export type Recorder = (file: string, line: object) => void;
 
 export const METRICS_FILE = 'metrics.jsonl';
+/** GRPO: sample rollouts, for people to read. */
+export const ROLLOUTS_FILE = 'rollouts.jsonl';
 
 /** One run of a training job: state, records and the loop around its steps. */
 export class TrainingSession {
@@ -44,7 +46,7 @@ export class TrainingSession {
             parameters: model.parameters.slice(),
             m: new Float32Array(layout.size),
             v: new Float32Array(layout.size),
-            records: { [METRICS_FILE]: '' },
+            records: { [METRICS_FILE]: '', ...(job.kind === 'grpo' ? { [ROLLOUTS_FILE]: '' } : {}) },
           }
         : readCheckpoint(job.resumeFrom, layout, fingerprint);
     this.resumedAt = this.state.step;

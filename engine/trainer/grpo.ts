@@ -1,0 +1,133 @@
+/** The job `grpo`: reinforcement learning with the ±1 correctness reward (RM-R1, section 4; GRPO, arXiv 2402.03300). */
+import { EpochOrder } from '../data/epochs.js';
+import { readGrpoPrompts } from '../data/prompts.js';
+import { badJob } from '../errors.js';
+import type { GrpoJob } from '../job.js';
+import { TrainingRuntime, type GrpoPart } from '../model/runtime.js';
+import { learningRate } from '../optimizer/schedule.js';
+import { Decoder } from '../rollout/decoder.js';
+import { perToken, planSequences, rolloutRows, tokenBatch } from './batches.js';
+import type { EngineIo, JobEnd } from './io.js';
+import { rollOut, type Rollout } from './rollouts.js';
+import { loadSourceModel } from './source-model.js';
+import { ROLLOUTS_FILE, TrainingSession, type Recorder, type Step } from './training-session.js';
+
+/** Sample rollouts recorded at a step that ends in a checkpoint. */
+const ROLLOUTS_RECORDED = 4;
+
+/**
+ * Train until the job's last step or a stop; see `TrainingSession` for what is written. The reference model of the
+ * KL term is the starting model of the job, also after a resume.
+ */
+export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
+  const model = loadSourceModel(job);
+  const { layout, tokenizer, parameters: reference } = model;
+  const { config } = layout;
+  const prompts = readGrpoPrompts(job.data, tokenizer, job.maxPromptTokens);
+  const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.tokens.length), 0);
+  if (longest + job.maxNewTokens > config.maxLength)
+    throw badJob(
+      `prompts of up to ${longest} tokens and maxNewTokens ${job.maxNewTokens} do not fit into the model's ` +
+        `${config.maxLength} tokens: lower maxNewTokens or maxPromptTokens`,
+    );
+  if (job.miniBatches > job.promptsPerStep)
+    throw badJob(`miniBatches ${job.miniBatches} is more than promptsPerStep ${job.promptsPerStep}`);
+  const order = new EpochOrder(prompts.length, job.seed);
+  const session = new TrainingSession(job, model, io);
+  const { parameters, m, v, updates } = session.state;
+  const runtime = await TrainingRuntime.create(
+    layout,
+    { params: parameters, m, v, step: updates },
+    { threads: job.threads, optimizer: job.optimizer },
+  );
+  const decoder = new Decoder(layout, job.threads);
+
+  /** One optimiser update on a mini-batch; figures are means over its completion tokens. */
+  const update = async (rollouts: readonly Rollout[], rate: number): Promise<GrpoPart & { gradNorm: number }> => {
+    const { clip, klCoefficient, temperature } = job;
+    const sequences = rollouts.map((rollout) => rollout.tokens);
+    const totalTokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
+    const total = { loss: 0, kl: 0, clipShare: 0 };
+    for (const plan of planSequences(sequences.map((tokens) => tokens.length), config)) {
+      const batch = tokenBatch(plan, sequences, tokenizer.padding);
+      const refLogprobs = await runtime.logprobs(batch, { params: reference, temperature });
+      const advantages = new Float32Array(plan.rows);
+      plan.members.forEach((member, row) => (advantages[row] = rollouts[member]!.advantage));
+      const part = await runtime.gradGrpo(
+        {
+          ...batch,
+          weights: perToken(plan, rollouts.map((rollout) => rollout.weights)),
+          oldLogprobs: perToken(plan, rollouts.map((rollout) => rollout.oldLogprobs)),
+          refLogprobs,
+          advantages,
+        },
+        totalTokens,
+        { clip, klCoefficient, temperature },
+      );
+      total.loss += part.loss;
+      total.kl += part.kl;
+      total.clipShare += part.clipShare;
+      await io.breathe();
+    }
+    return { ...total, ...(await runtime.applyAdamW(rate)) };
+  };
+
+  const step: Step = async (number, state, record) => {
+    const drawn = order
+      .visits((number - 1) * job.promptsPerStep, job.promptsPerStep)
+      .map(({ item, epoch }) => ({ prompt: prompts[item]!, epoch }));
+    const groups = await rollOut(decoder, tokenizer, state.parameters, drawn, {
+      samples: job.groupSize,
+      temperature: job.temperature,
+      maxNewTokens: job.maxNewTokens,
+      batchSize: rolloutRows(config),
+      seed: job.seed,
+      step: number,
+      stops: [tokenizer.endOfText],
+    });
+    if (number === 1 || number === job.steps || number % job.checkpointEverySteps === 0)
+      recordExamples(number, groups, record);
+    const rate = learningRate(job.optimizer, number - 1, job.steps);
+    const results = [];
+    for (const part of split(groups, job.miniBatches)) results.push(await update(part.flat(), rate));
+    state.updates = runtime.state.step;
+    const rollouts = groups.flat();
+    const tokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
+    const informative = groups.filter((group) => group.some((rollout) => rollout.reward !== group[0]!.reward));
+    return {
+      tokens,
+      learningRate: rate,
+      gradNorm: mean(results.map((result) => result.gradNorm)),
+      loss: mean(results.map((result) => result.loss)),
+      reward: mean(rollouts.map((rollout) => rollout.reward)),
+      informativeGroups: informative.length / groups.length,
+      kl: mean(results.map((result) => result.kl)),
+      clipShare: mean(results.map((result) => result.clipShare)),
+      completionTokens: tokens / rollouts.length,
+    };
+  };
+
+  try {
+    return await session.run(job.steps, step);
+  } finally {
+    await runtime.release();
+    await decoder.release();
+  }
+}
+
+function recordExamples(step: number, groups: readonly Rollout[][], record: Recorder): void {
+  for (const group of groups.slice(0, ROLLOUTS_RECORDED)) {
+    const { id, gold, text, reward } = group[0]!;
+    record(ROLLOUTS_FILE, { step, id, gold, text, reward });
+  }
+}
+
+/** `parts` runs of neighbouring items, as equal as can be. */
+function split<T>(items: readonly T[], parts: number): T[][] {
+  const bounds = Array.from({ length: parts + 1 }, (_, i) => Math.floor((i * items.length) / parts));
+  return bounds.slice(1).map((end, i) => items.slice(bounds[i], end));
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,54 @@
+/** The job `supervised`: negative log-likelihood on the tokens that carry weight (RM-R1, section 3: distillation). */
+import { EpochOrder, supervisedStep, supervisedSteps } from '../data/epochs.js';
+import { readSupervisedData } from '../data/supervised-data.js';
+import { badJob } from '../errors.js';
+import type { SupervisedJob } from '../job.js';
+import { TrainingRuntime } from '../model/runtime.js';
+import { learningRate } from '../optimizer/schedule.js';
+import { perToken, planSequences, tokenBatch } from './batches.js';
+import type { EngineIo, JobEnd } from './io.js';
+import { loadSourceModel } from './source-model.js';
+import { TrainingSession, type Step } from './training-session.js';
+
+/** Train until the job's last step or a stop; see `TrainingSession` for what is written. */
+export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<JobEnd> {
+  const model = loadSourceModel(job);
+  const { layout, tokenizer } = model;
+  const { config } = layout;
+  if (job.maxLength > config.maxLength)
+    throw badJob(`maxLength ${job.maxLength} is more than the ${config.maxLength} tokens the model was made for`);
+  const samples = readSupervisedData(job.data, tokenizer, job);
+  const order = new EpochOrder(samples.length, job.seed);
+  const totalSteps = supervisedSteps(samples.length, job.batchSize, job.epochs);
+  const session = new TrainingSession(job, model, io);
+  const { parameters, m, v, updates } = session.state;
+  const runtime = await TrainingRuntime.create(
+    layout,
+    { params: parameters, m, v, step: updates },
+    { threads: job.threads, optimizer: job.optimizer },
+  );
+
+  const step: Step = async (number, state) => {
+    const batch = supervisedStep(order, samples.length, job.batchSize, number - 1).map(({ item }) => samples[item]!);
+    const sequences = batch.map((sample) => sample.tokens);
+    const weights = batch.map((sample) => sample.weights);
+    const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
+    let loss = 0;
+    for (const plan of planSequences(sequences.map((tokens) => tokens.length), config)) {
+      const micro = { ...tokenBatch(plan, sequences, tokenizer.padding), weights: perToken(plan, weights) };
+      loss += (await runtime.gradSupervised(micro, totalWeight)).loss;
+      await io.breathe();
+    }
+    const rate = learningRate(job.optimizer, number - 1, totalSteps);
+    const { gradNorm } = await runtime.applyAdamW(rate);
+    state.updates = runtime.state.step;
+    const tokens = sequences.reduce((sum, sequence) => sum + sequence.length, 0);
+    return { tokens, learningRate: rate, gradNorm, loss };
+  };
+
+  try {
+    return await session.run(totalSteps, step);
+  } finally {
+    await runtime.release();
+  }
+}
