@@ -1,0 +1,75 @@
+/** A model on disk that can be asked to judge: a run's result, or a directory in Hugging Face layout. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { PROMPT_VERSIONS, type PromptVersion } from '../../judge/prompt/build.js';
+import { homeDirectory } from '../../infra/environment.js';
+import type { Recipe } from '../../recipes/schema.js';
+import { ClientError } from '../errors.js';
+import { withRun } from '../commands/with-run.js';
+import { withStore } from '../store.js';
+
+export interface JudgeModel {
+  dir: string;
+  promptVersion: PromptVersion;
+  /** Longest sequence in tokens, prompt and judgement together. */
+  maxLength: number;
+  maxNewTokens: number;
+}
+
+/** Share of the context left for the judgement where no recipe says more. */
+const JUDGEMENT_SHARE = 0.5;
+
+/** @throws ClientError `Usage` for a directory that is no model, `RunNotReady` for a run without one. */
+export async function resolveModel(model: string, promptVersion?: string): Promise<JudgeModel> {
+  const found = existsSync(model) ? { dir: resolve(model) } : await fetchFromRun(model);
+  const maxLength = await contextLength(found.dir);
+  const recipe = 'recipe' in found ? found.recipe : undefined;
+  return {
+    dir: found.dir,
+    promptVersion: versionOf(promptVersion ?? recipe?.promptVersion ?? 'compact-v1'),
+    maxLength,
+    maxNewTokens: recipe?.evaluate.maxNewTokens ?? Math.floor(maxLength * JUDGEMENT_SHARE),
+  };
+}
+
+/** The final model of a run, kept under its hash so that the next question needs no download. */
+async function fetchFromRun(workflowId: string): Promise<{ dir: string; recipe?: Recipe }> {
+  return withRun(workflowId, async (run) => {
+    const { status, memo } = await run.status();
+    if (status === 'RUNNING') {
+      throw new ClientError('RunNotReady', `${workflowId} is still running: its judge is not finished.`);
+    }
+    const { model } = await run.result();
+    if (!model) throw new ClientError('RunNotReady', `${workflowId} ended without a model.`);
+    const dir = join(homeDirectory(), 'models', model.sha256);
+    await withStore((store) => store.fetchDirectory(model, dir));
+    return { dir, ...(memo['recipe'] ? { recipe: memo['recipe'] as Recipe } : {}) };
+  });
+}
+
+async function contextLength(dir: string): Promise<number> {
+  const file = join(dir, 'config.json');
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  const length = text === undefined ? undefined : lengthIn(text);
+  if (length !== undefined) return length;
+  throw new ClientError(
+    'Usage',
+    `${dir} is not a model directory: ${file} is missing or names no max_position_embeddings.`,
+  );
+}
+
+function lengthIn(config: string): number | undefined {
+  try {
+    const { max_position_embeddings: length } = JSON.parse(config) as { max_position_embeddings?: unknown };
+    return typeof length === 'number' ? length : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function versionOf(name: string): PromptVersion {
+  const version = PROMPT_VERSIONS.find((known) => known === name);
+  if (version) return version;
+  throw new ClientError('Usage', `Unknown prompt version '${name}'. Known: ${PROMPT_VERSIONS.join(', ')}.`);
+}

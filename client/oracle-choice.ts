@@ -1,0 +1,30 @@
+/** Which oracle a run will ask, and whether it can, before anything is uploaded. */
+import type { Recipe } from '../recipes/schema.js';
+import type { ResolvedRunInput } from '../workflows/inputs.js';
+import { ClientError } from './errors.js';
+
+/**
+ * A key is needed unless the endpoint is ours or on this machine. Workers elsewhere have their own keys, which their
+ * check of the plan looks at.
+ * @throws ClientError `OracleCredentials`.
+ */
+export function checkOracleKey(oracle: Recipe['oracle'], env: NodeJS.ProcessEnv = process.env): void {
+  if (oracle.provider === 'local' || env['OPENAI_API_KEY'] || env['TEMPORAL_ADDRESS']) return;
+  const baseUrl = oracle.baseUrl ?? env['OPENAI_BASE_URL'];
+  if (baseUrl && isLoopback(baseUrl)) return;
+  throw new ClientError(
+    'OracleCredentials',
+    `OPENAI_API_KEY is not set, and the oracle ${baseUrl ?? 'at api.openai.com'} needs it. ` +
+      'Export it before `rmr1 up` starts the worker, or use --oracle local.',
+  );
+}
+
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+}
+
+/** The oracle fields of a run's input as recipe overrides; explicit `--set` values win over them. */
+export function oracleOverrides(oracle: ResolvedRunInput['oracle']): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(oracle).map(([field, value]) => [`oracle.${field}`, value]));
+}

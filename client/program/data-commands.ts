@@ -1,0 +1,48 @@
+/** Commands that need no run: data, recipes, and a judge at work. */
+import { Option } from 'commander';
+import { collect, setting, wholeNumber } from '../options.js';
+import type { AddCommand } from '../program.js';
+
+export function addDataCommands(add: AddCommand): void {
+  add(
+    'validate',
+    'check a data file or a recipe without starting anything',
+    'rmr1 validate --data pairs.jsonl\nrmr1 validate --recipe scratch --set grpo.steps=20',
+    () => import('../commands/validate.js'),
+  )
+    .option('--data <file>', 'JSONL of preference pairs, plain or gzip')
+    .option('--recipe <name>', 'recipe to resolve')
+    .option('--set <key=value>', 'override a field of the recipe (repeatable)', setting);
+
+  add(
+    'recipes',
+    'list recipes, or print one',
+    'rmr1 recipes scratch',
+    () => import('../commands/recipes.js'),
+  ).argument('[name]', 'recipe to print, resolved with its defaults');
+
+  add(
+    'judge',
+    'let a trained judge compare two replies and say why',
+    'rmr1 judge --model quickstart-seed1 --prompt "What is 12 + 30 ?" --a "42" --b "41"\n' +
+      'rmr1 judge --model ./model --data pairs.jsonl --limit 20',
+    () => import('../commands/judge.js'),
+  )
+    .requiredOption('--model <run|dir>', 'a finished run, or a model directory in Hugging Face layout')
+    .option(
+      '--prompt <text>',
+      'what the user said (repeatable: further turns alternate assistant, user, …)',
+      collect,
+    )
+    .option('--a <text>', 'reply A')
+    .option('--b <text>', 'reply B')
+    .option('--data <file>', 'judge preference pairs instead, in both orders')
+    .option('--limit <n>', 'first pairs of --data', wholeNumber)
+    .addOption(
+      new Option(
+        '--prompt-version <name>',
+        "how a pair is shown (default: as in the run's recipe, else compact-v1)",
+      ).choices(['compact-v1', 'cor-v1', 'plain-v1']),
+    )
+    .option('--max-new-tokens <n>', 'longest judgement', wholeNumber);
+}

@@ -1,0 +1,63 @@
+/** A run as lines for a log: one for each thing that changed, figures now and then. */
+import type { RunProgress, StageProgress } from '../../workflows/messages.js';
+import { noteOf } from './block.js';
+import { figuresText, metricsText } from './figures.js';
+import { formatDuration, formatUsd } from './format.js';
+
+/** Figures of a running stage are printed at least this far apart, in ms. */
+const FIGURES_EVERY_MS = 15_000;
+
+export class ChangeLines {
+  private readonly states = new Map<string, string>();
+  private state = '';
+  private figuresAt = 0;
+  private figures = '';
+
+  /** Lines for what is new since the last call; never the same line twice in a row. */
+  next(progress: RunProgress, now: number): string[] {
+    const lines: string[] = [];
+    for (const stage of progress.stages) lines.push(...this.stageLines(stage, now));
+    const note = noteOf(progress);
+    const state = `${progress.state} ${note ?? ''}`;
+    if (state !== this.state) {
+      this.state = state;
+      lines.push(note ?? `${progress.workflowId} is ${progress.state}`);
+    }
+    return lines;
+  }
+
+  private stageLines(stage: StageProgress, now: number): string[] {
+    const before = this.states.get(stage.name);
+    this.states.set(stage.name, stage.state);
+    if (stage.state !== (before ?? 'pending')) {
+      this.figuresAt = now;
+      return [`${stage.name}: ${changeText(stage)}`];
+    }
+    if (stage.state !== 'running' || !stage.figures) return [];
+    const text = `${stage.name}: ${figuresText(stage.figures)}`;
+    if (text === this.figures || now - this.figuresAt < FIGURES_EVERY_MS) return [];
+    this.figures = text;
+    this.figuresAt = now;
+    return [text];
+  }
+}
+
+function changeText({ state, seconds, costUsd, metrics, problem }: StageProgress): string {
+  switch (state) {
+    case 'failed':
+      return `failed: ${problem ?? 'no reason given'}`;
+    case 'done':
+      return [
+        'done',
+        seconds === undefined ? '' : `in ${formatDuration(seconds)}`,
+        costUsd ? `for ${formatUsd(costUsd)}` : '',
+        metrics && Object.keys(metrics).length ? `(${metricsText(metrics)})` : '',
+      ]
+        .filter(Boolean)
+        .join(' ');
+    case 'reused':
+      return 'made before, reused';
+    default:
+      return state;
+  }
+}

@@ -1,0 +1,193 @@
+/** Start runs and find them again. */
+import {
+  Client,
+  Connection,
+  WorkflowExecutionAlreadyStartedError,
+  type ConnectionOptions,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import { temporalTarget } from '../infra/environment.js';
+import { temporalConfig } from '../temporal.config.js';
+import type { TrainRewardModelInput } from '../workflows/inputs.js';
+import type { RunState } from '../workflows/messages.js';
+import type { trainRewardModel } from '../workflows/train-reward-model.js';
+import { runIdOf } from './run-id.js';
+import { RunHandle } from './run-handle.js';
+import { describeStart } from './start-details.js';
+import { translateTemporalError, type TemporalPlace } from './temporal-errors.js';
+import { validateInput } from './validate-input.js';
+
+export interface ConnectOptions {
+  /** Default: `TEMPORAL_ADDRESS`, else the local stack's, else `temporal.config.ts`. */
+  address?: string;
+  /** Default: `TEMPORAL_NAMESPACE`, else the local stack's, else `temporal.config.ts`. */
+  namespace?: string;
+  /** Default: `TEMPORAL_API_KEY`. */
+  apiKey?: string;
+  /** Address of the Temporal UI, for links. */
+  uiUrl?: string;
+  /** How long to wait for the server, in ms. Default 5,000. */
+  timeoutMs?: number;
+}
+
+export interface TrainOptions {
+  /** Default: `train-<recipe>-<hash of the input>`, so that starting twice is starting once. */
+  workflowId?: string;
+}
+
+/** One line of {@link RewardModelClient.runs}, from the server's visibility store. */
+export interface RunSummary {
+  workflowId: string;
+  status: string;
+  state?: RunState;
+  stage?: string;
+  recipe?: string;
+  accuracy?: number;
+  costUsd?: number;
+  startedAt: Date;
+  closedAt?: Date;
+}
+
+const key = {
+  stage: defineSearchAttributeKey('Stage', 'KEYWORD'),
+  state: defineSearchAttributeKey('RunState', 'KEYWORD'),
+  recipe: defineSearchAttributeKey('Recipe', 'KEYWORD'),
+  accuracy: defineSearchAttributeKey('Accuracy', 'DOUBLE'),
+  spend: defineSearchAttributeKey('SpendUsd', 'DOUBLE'),
+};
+
+/**
+ * Connect to Temporal. Close the client when done, or use `await using`.
+ * @throws ClientError `TemporalUnreachable`, `TemporalCredentials` or `NamespaceMissing`.
+ */
+export async function connect(options: ConnectOptions = {}): Promise<RewardModelClient> {
+  const target = temporalTarget();
+  const place: TemporalPlace = {
+    address: options.address ?? target.address,
+    namespace: options.namespace ?? target.namespace,
+  };
+  const apiKey = options.apiKey ?? target.apiKey;
+  const connectionOptions: ConnectionOptions = {
+    address: place.address,
+    connectTimeout: options.timeoutMs ?? 5_000,
+    ...(apiKey ? { apiKey, tls: true } : {}),
+  };
+  let connection: Connection | undefined;
+  try {
+    connection = await Connection.connect(connectionOptions);
+    await connection.workflowService.describeNamespace({ namespace: place.namespace });
+  } catch (error) {
+    await connection?.close();
+    throw translateTemporalError(error, place);
+  }
+  const uiUrl = options.uiUrl ?? (options.address ? undefined : target.uiUrl);
+  return new RewardModelClient(new Client({ connection, namespace: place.namespace }), place, uiUrl);
+}
+
+export class RewardModelClient {
+  constructor(
+    /** The Temporal client underneath, for what this one does not cover. */
+    readonly temporal: Client,
+    private readonly place: TemporalPlace,
+    private readonly uiUrl?: string,
+  ) {}
+
+  /**
+   * Start a run, or find the one that the same input started: running and completed runs are not started again.
+   * A local file named in `data` is checked and uploaded first, so that workers need not share a disk.
+   * @throws ClientError `InvalidInput` with every wrong field, before anything is started.
+   */
+  async train(input: TrainRewardModelInput = {}, options: TrainOptions = {}): Promise<RunHandle> {
+    validateInput(input);
+    const resolved = validateInput(await this.withUploadedData(input));
+    const workflowId = options.workflowId ?? runIdOf(resolved);
+    const { staticSummary, staticDetails, memo } = describeStart(resolved);
+    try {
+      await this.temporal.workflow.start<typeof trainRewardModel>('trainRewardModel', {
+        workflowId,
+        taskQueue: temporalConfig.taskQueues.orchestration,
+        args: [{ ...input, ...resolved }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        memo,
+        staticSummary,
+        staticDetails,
+        typedSearchAttributes: new TypedSearchAttributes([
+          { key: key.recipe, value: resolved.recipe },
+          { key: key.state, value: 'running' },
+          { key: key.stage, value: 'dataset' },
+        ]),
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
+        throw translateTemporalError(error, { ...this.place, workflowId });
+      }
+    }
+    return this.run(workflowId);
+  }
+
+  /** A handle of a run by its id; nothing is asked of the server yet. */
+  run(workflowId: string): RunHandle {
+    const { taskQueues } = temporalConfig;
+    const place = { ...this.place, workflowId, taskQueue: taskQueues.orchestration };
+    return new RunHandle(this.temporal, place, this.pageOf(workflowId));
+  }
+
+  /** Runs, newest first. `query` narrows them: Temporal's visibility syntax, `RunState = 'awaiting-approval'`. */
+  async runs({ limit = 50, query }: { limit?: number; query?: string } = {}): Promise<RunSummary[]> {
+    const wanted = `WorkflowType = 'trainRewardModel'${query ? ` AND (${query})` : ''}`;
+    const found: RunSummary[] = [];
+    try {
+      for await (const info of this.temporal.workflow.list({
+        query: wanted,
+        pageSize: Math.min(limit, 200),
+      })) {
+        const attributes = info.typedSearchAttributes;
+        found.push({
+          workflowId: info.workflowId,
+          status: info.status.name,
+          state: attributes.get(key.state) as RunState | undefined,
+          stage: attributes.get(key.stage),
+          recipe: attributes.get(key.recipe),
+          accuracy: attributes.get(key.accuracy),
+          costUsd: attributes.get(key.spend),
+          startedAt: info.startTime,
+          closedAt: info.closeTime,
+        });
+        if (found.length === limit) break;
+      }
+    } catch (error) {
+      throw translateTemporalError(error, this.place);
+    }
+    return found;
+  }
+
+  /**
+   * Check a JSONL file of preference pairs (gzip or not) and store it.
+   * @throws BadDataError that names file, line and field; StoreError where S3 does not take it.
+   */
+  async upload(file: string): Promise<ArtifactRef> {
+    const { uploadPairs } = await import('./upload.js');
+    return (await uploadPairs(file)).ref;
+  }
+
+  close(): Promise<void> {
+    return this.temporal.connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async withUploadedData(input: TrainRewardModelInput): Promise<TrainRewardModelInput> {
+    if (typeof input.data !== 'string') return input;
+    return { ...input, data: await this.upload(input.data) };
+  }
+
+  private pageOf(workflowId: string): string | undefined {
+    if (!this.uiUrl) return undefined;
+    const base = this.uiUrl.replace(/\/$/, '');
+    return `${base}/namespaces/${this.place.namespace}/workflows/${encodeURIComponent(workflowId)}`;
+  }
+}

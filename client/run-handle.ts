@@ -1,0 +1,148 @@
+/** One run: ask how it goes, steer it, wait for its result. */
+import type { Client, WorkflowExecutionStatusName, WorkflowHandle } from '@temporalio/client';
+import type { StageName } from '../workflows/inputs.js';
+import {
+  approveUpdate,
+  correctUpdate,
+  lineageQuery,
+  pauseUpdate,
+  progressQuery,
+  rejectUpdate,
+  resumeUpdate,
+  type Correction,
+  type RunLineage,
+  type RunProgress,
+  type RunResult,
+  type RunState,
+} from '../workflows/messages.js';
+import type { trainRewardModel } from '../workflows/train-reward-model.js';
+import { describeHeartbeats, withLiveFigures } from './live-figures.js';
+import { translateTemporalError, type TemporalPlace } from './temporal-errors.js';
+import { watchRun, type WatchOptions } from './watch.js';
+
+/** Longest wait for a worker's answer to a query or update. */
+const ANSWER_MS = 20_000;
+
+/** How an execution stands on the server, whether or not a worker is there. */
+export interface RunStatus {
+  workflowId: string;
+  status: WorkflowExecutionStatusName;
+  startedAt: Date;
+  closedAt?: Date;
+  memo: Record<string, unknown>;
+}
+
+export class RunHandle {
+  private readonly handle: WorkflowHandle<typeof trainRewardModel>;
+
+  constructor(
+    private readonly client: Client,
+    private readonly place: TemporalPlace & { workflowId: string },
+    /** Page of the run in the Temporal UI, where the address of a UI is known. */
+    readonly uiUrl?: string,
+  ) {
+    this.handle = client.workflow.getHandle(place.workflowId);
+  }
+
+  get workflowId(): string {
+    return this.place.workflowId;
+  }
+
+  /** State, stages and figures; figures come from the newest heartbeats where these are ahead of the workflow. */
+  async progress(): Promise<RunProgress> {
+    const progress = await this.answered(() => this.handle.query(progressQuery));
+    if (progress.state !== 'running') return progress;
+    const current = progress.stages.find(({ name }) => name === progress.stage);
+    const converter = this.client.options.loadedDataConverter;
+    const running = this.client.workflow.getHandle(current?.workflowId ?? this.workflowId);
+    return withLiveFigures(progress, await describeHeartbeats(running, converter));
+  }
+
+  /** Every artefact of the run with the artefacts it was made from. */
+  lineage(): Promise<RunLineage> {
+    return this.answered(() => this.handle.query(lineageQuery));
+  }
+
+  /** Hold the run: the trainer saves a checkpoint and stops. */
+  pause(reason?: string): Promise<RunState> {
+    return this.answered(() =>
+      this.handle.executeUpdate(pauseUpdate, { args: [reason ? { reason } : undefined] }),
+    );
+  }
+
+  resume(): Promise<RunState> {
+    return this.answered(() => this.handle.executeUpdate(resumeUpdate));
+  }
+
+  /** Let the run pass the gate it waits at. */
+  approve(approval: { stage?: StageName; by?: string } = {}): Promise<RunState> {
+    return this.answered(() => this.handle.executeUpdate(approveUpdate, { args: [approval] }));
+  }
+
+  /** End the run at the gate it waits at. */
+  reject(rejection: { stage?: StageName; reason?: string } = {}): Promise<RunState> {
+    return this.answered(() => this.handle.executeUpdate(rejectUpdate, { args: [rejection] }));
+  }
+
+  /** Mend what a waiting run stumbled over, or with `{}` just try again. */
+  correct(correction: Correction = {}): Promise<RunState> {
+    return this.answered(() => this.handle.executeUpdate(correctUpdate, { args: [correction] }));
+  }
+
+  /** Ask the run to stop after a last checkpoint; {@link result} then ends with `RunCancelled`. */
+  async cancel(): Promise<void> {
+    await this.reached(() => this.handle.cancel());
+  }
+
+  /** End the run at once, without a checkpoint. */
+  async terminate(reason: string): Promise<void> {
+    await this.reached(() => this.handle.terminate(reason));
+  }
+
+  /** Wait for the end. @throws ClientError with the type of the failure that ended the run. */
+  async result(): Promise<RunResult> {
+    try {
+      return await this.handle.result();
+    } catch (error) {
+      throw translateTemporalError(error, this.place);
+    }
+  }
+
+  /** Where the server sees the run; answers without a worker. */
+  async status(): Promise<RunStatus> {
+    const { status, startTime, closeTime, memo } = await this.reached(() => this.handle.describe());
+    return {
+      workflowId: this.workflowId,
+      status: status.name,
+      startedAt: startTime,
+      ...(closeTime ? { closedAt: closeTime } : {}),
+      memo: memo ?? {},
+    };
+  }
+
+  /**
+   * Progress whenever it changes, until the run has ended. Rides out restarts of workers and server;
+   * throws once neither has answered for `patienceMs`.
+   */
+  watch(options?: WatchOptions): AsyncIterable<RunProgress> {
+    return watchRun(this, options);
+  }
+
+  /** Call that only the server answers. */
+  private async reached<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await this.client.connection.withDeadline(Date.now() + ANSWER_MS, call);
+    } catch (error) {
+      throw translateTemporalError(error, { ...this.place, taskQueue: undefined });
+    }
+  }
+
+  /** Call that a worker answers. */
+  private async answered<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await this.client.connection.withDeadline(Date.now() + ANSWER_MS, call);
+    } catch (error) {
+      throw translateTemporalError(error, this.place);
+    }
+  }
+}

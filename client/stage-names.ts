@@ -1,0 +1,16 @@
+/** Stages by name for the command line: a copy that costs no import of the schemas, checked against them. */
+import type { StageName } from '../workflows/inputs.js';
+
+export const STAGE_NAMES = [
+  'dataset',
+  'base',
+  'distill',
+  'sft',
+  'grpo',
+  'evaluate',
+  'report',
+] as const satisfies readonly StageName[];
+
+/** Fails to compile where a stage is missing above. */
+export type Missing = Exclude<StageName, (typeof STAGE_NAMES)[number]>;
+export const COMPLETE: [Missing] extends [never] ? true : never = true;
