@@ -1,0 +1,29 @@
+import OpenAI from 'openai';
+import { LabelBook } from '../../infra/oracle/labels.js';
+import { startOracleServer } from '../../infra/oracle/server.js';
+import type { OracleServer, OracleServerOptions } from '../../infra/oracle/server.js';
+import type { OracleStats } from '../../infra/oracle/stats.js';
+
+/** A running service, a client of the real package without its own retries, and the admin calls. */
+export interface TestService extends OracleServer {
+  client: OpenAI;
+  stats: () => Promise<OracleStats>;
+  post: (path: string, body: string) => Promise<Response>;
+}
+
+export async function startService(options: Partial<OracleServerOptions> = {}): Promise<TestService> {
+  const server = await startOracleServer({
+    port: 0,
+    seed: 1,
+    errorRate: 0.25,
+    labels: new LabelBook(),
+    ...options,
+  });
+  const root = server.baseUrl.replace('/v1', '');
+  return {
+    ...server,
+    client: new OpenAI({ baseURL: server.baseUrl, apiKey: options.apiKey ?? 'local', maxRetries: 0 }),
+    stats: async () => (await (await fetch(`${root}/stats`)).json()) as OracleStats,
+    post: (path, body) => fetch(`${root}${path}`, { method: 'POST', body }),
+  };
+}
