@@ -2,7 +2,7 @@ export { BadDataError, LISTED_PROBLEMS } from './bad-data.js';
 export type { Problem } from './bad-data.js';
 export { assignGold } from './assign-gold.js';
 export { findLeaks, leakage } from './leakage.js';
-export type { Leak } from './leakage.js';
+export type { Leak, LeakOptions } from './leakage.js';
 export { comparisonKey, contentKey, conversationKey, normaliseText } from './normalise.js';
 export { charactersOf, dropOverlong } from './overlong.js';
 export type { LengthLimits, LengthResult } from './overlong.js';

@@ -120,6 +120,14 @@ describe('leakage', () => {
     ];
     expect(findLeaks({ train: [simple('why?', 't')], test })).toMatchObject([{ kind: 'comparison' }]);
   });
+  it('of the question alone is allowed where the problem is in the answers, if asked for', () => {
+    const splits = {
+      train: [simple('Name two birds.', 't', 'wren, owl', 'wren, cod')],
+      test: [simple('Name two birds.', 'u')],
+    };
+    expect(findLeaks(splits)).toHaveLength(1);
+    expect(findLeaks(splits, { kinds: ['comparison'] })).toEqual([]);
+  });
   it('is not seen between sums that differ by a sign or a point', () => {
     const questions = ['3 - 5', '3 + 5', '3.5', '35', '3 * 5', '3 / 5'];
     expect(new Set(questions.map(normaliseText)).size).toBe(questions.length);
