@@ -1,8 +1,11 @@
 import { Connection, isGrpcServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { temporal } from '@temporalio/proto';
+import proto, { type temporal as api } from '@temporalio/proto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InfraError, throwIfAborted } from './errors.js';
+
+// The package is CommonJS: Node gives its exports as the default only.
+const { temporal } = proto;
 
 export type SearchAttributeTypes = Readonly<
   Record<string, 'TEXT' | 'KEYWORD' | 'INT' | 'DOUBLE' | 'BOOL' | 'DATETIME' | 'KEYWORD_LIST'>
@@ -93,11 +96,11 @@ export async function describeNamespace(
 export async function missingAttributes(
   connection: Connection,
   { namespace, searchAttributes }: NamespaceSettings,
-): Promise<Record<string, temporal.api.enums.v1.IndexedValueType>> {
+): Promise<Record<string, api.api.enums.v1.IndexedValueType>> {
   const { customAttributes, systemAttributes } = await connection.operatorService.listSearchAttributes({
     namespace,
   });
-  const missing: Record<string, temporal.api.enums.v1.IndexedValueType> = {};
+  const missing: Record<string, api.api.enums.v1.IndexedValueType> = {};
   for (const [name, type] of Object.entries(searchAttributes)) {
     const wanted = ValueType[`INDEXED_VALUE_TYPE_${type}`];
     const registered = customAttributes?.[name] ?? systemAttributes?.[name];
