@@ -101,7 +101,7 @@ describe('text of strangers', () => {
       'system',
     ];
     if (typeof value === 'string') return (fixed.includes(key) ? value : text) as T;
-    if (Array.isArray(value)) return value.map((item) => poison(item, text, key)) as T;
+    if (Array.isArray(value)) return value.map((item: unknown) => poison(item, text, key)) as T;
     if (typeof value === 'object' && value !== null)
       return Object.fromEntries(
         Object.entries(value).map(([name, item]) => [name, poison(item, text, name)]),
@@ -158,6 +158,7 @@ describe('a run that lacks something', () => {
     };
     const { html } = buildReport({ ...bare(), systems: [only] });
     expect(textOf(html)).toMatch(/System All/);
+    expect(terminalTable({ ...bare(), systems: [only] })).toMatch(/│ +│ +All │ Style hard │/);
   });
 
   it('with curves of one point, of steps that are not finite, or of one level is drawn', () => {

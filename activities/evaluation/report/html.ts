@@ -20,12 +20,9 @@ const ENTITIES: Record<string, string> = {
 
 /** Text for element content or a quoted attribute. Control characters that HTML forbids become U+FFFD. */
 export function escapeHtml(text: string): string {
-  return (
-    text
-      .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
-      // eslint-disable-next-line no-control-regex -- these are the characters to be replaced
-      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, '\ufffd')
-  );
+  return text
+    .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, '\ufffd');
 }
 
 /** Markup in the text stays; every value is escaped unless it is `Html`; `false`, `null`, `undefined` are nothing. */

@@ -41,17 +41,19 @@ const ASCII: Frame = {
 export function terminalTable(data: ReportData, { ascii = false }: TerminalOptions = {}): string {
   const { systems } = data;
   if (systems.length === 0) return 'No judge was evaluated.';
-  const names = orderSections(systems.flatMap(({ accuracy }) => accuracy.sections.map(({ name }) => name)));
+  const found = orderSections(systems.flatMap(({ accuracy }) => accuracy.sections.map(({ name }) => name)));
+  // One section is the whole: its column and the average would hold the same numbers.
+  const names = found.length > 1 ? found : [];
   const header = [
     '',
     ...names.map(titleOf),
-    'Average',
+    found.length > 1 ? 'Average' : 'All',
     ...(systems.some(({ matrix }) => matrix) ? ['Style hard'] : []),
   ];
   const rows = systems.map(({ label, accuracy, matrix }) => {
     const scores: (Average | null | undefined)[] = [
       ...names.map((name) => accuracy.sections.find((section) => section.name === name)?.score),
-      accuracy.average,
+      found.length > 1 ? accuracy.average : accuracy.overall,
       ...(header.at(-1) === 'Style hard' ? [matrix?.bands.hard] : []),
     ];
     return [

@@ -1,17 +1,17 @@
 /** Linear scales with readable ticks. */
 export interface Scale {
   /** Position of a value on the axis. */
-  at(value: number): number;
+  at: (value: number) => number;
   ticks: number[];
   /** A tick as text, with the digits the step needs. */
-  label(value: number): string;
+  label: (value: number) => string;
 }
 
 /**
  * Scale [low, high] on to [from, to], widened to round numbers (steps of 1, 2 or 5 × 10ⁿ, about `wanted` of them).
  */
 export function niceScale(low: number, high: number, from: number, to: number, wanted = 4): Scale {
-  const span = high > low ? high - low : Math.abs(high) || 1;
+  const span = Math.max(high > low ? high - low : Math.abs(high) || 1, 1e-12);
   const rough = span / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
