@@ -26,18 +26,28 @@ export function normaliseText(text: string): string {
   return bare || folded;
 }
 
-/** Near-duplicate key of a conversation. */
-export function conversationKey(conversation: readonly Message[]): string {
-  return hashOf(...conversation.flatMap(({ role, content }) => [role, normaliseText(content)]));
+/** Normalising is the slow part of splitting; a pair's text is read-only, so its keys are kept while it lives. */
+function remember<T extends object>(compute: (value: T) => string): (value: T) => string {
+  const known = new WeakMap<T, string>();
+  return (value) => {
+    let key = known.get(value);
+    if (key === undefined) known.set(value, (key = compute(value)));
+    return key;
+  };
 }
+
+/** Near-duplicate key of a conversation. */
+export const conversationKey = remember((conversation: readonly Message[]) =>
+  hashOf(...conversation.flatMap(({ role, content }) => [role, normaliseText(content)])),
+);
 
 /**
  * Near-duplicate key of a comparison: the last question and both answers in either order, whatever was said before.
  */
-export function comparisonKey(pair: Pair): string {
+export const comparisonKey = remember((pair: Pair) => {
   const question = normaliseText(pair.conversation.at(-1)?.content ?? '');
   return hashOf(question, ...[normaliseText(pair.chosen), normaliseText(pair.rejected)].sort());
-}
+});
 
 /** Exact content of a pair; also its default id. Categories, magnitudes and styles do not count. */
 export function contentKey(pair: Pick<Pair, 'conversation' | 'chosen' | 'rejected'>): string {

@@ -36,6 +36,15 @@ const crowded = fc.array(
     .map(([question, chosen, rejected, n]) => simple(`${question} ${n}`, 'id', chosen, rejected)),
   { maxLength: 60 },
 );
+/** The same, some of them after an opening turn: other conversations with the same last question and answers. */
+const reopened = fc
+  .tuple(crowded, fc.array(fc.nat(4), { minLength: 60, maxLength: 60 }))
+  .map(([pairs, openings]) =>
+    pairs.map((pair, index): Pair => {
+      const opening = { role: 'system' as const, content: `opening ${openings[index]}` };
+      return openings[index] ? { ...pair, conversation: [opening, ...pair.conversation] } : pair;
+    }),
+  );
 const tolerant = (pairs: Pair[], seed: number) => {
   try {
     return splitPairs(pairs, { validationShare: 0.2, testShare: 0.3, seed });
@@ -48,13 +57,17 @@ const tolerant = (pairs: Pair[], seed: number) => {
 describe('splits', () => {
   it('no question of one split is known from another, for any data and seed', () => {
     fc.assert(
-      fc.property(fc.oneof(crowded, fc.array(arbitraryPair, { maxLength: 40 })), fc.nat(), (pairs, seed) => {
-        const splits = tolerant(pairs, seed);
-        if (!splits) return;
-        const { train, validation, test } = splits;
-        expect(findLeaks({ train, validation, test })).toEqual([]);
-        expect(train.length + validation.length + test.length).toBe(dedupePairs(pairs).length);
-      }),
+      fc.property(
+        fc.oneof(crowded, reopened, fc.array(arbitraryPair, { maxLength: 40 })),
+        fc.nat(),
+        (pairs, seed) => {
+          const splits = tolerant(pairs, seed);
+          if (!splits) return;
+          const { train, validation, test } = splits;
+          expect(findLeaks({ train, validation, test })).toEqual([]);
+          expect(train.length + validation.length + test.length).toBe(dedupePairs(pairs).length);
+        },
+      ),
     );
   });
 
