@@ -176,7 +176,8 @@ export function stagesSection(data: ReportData): Html {
   const seconds = sum((stage) => stage.seconds);
   return html`<h2 id="stages">Stages, time and cost</h2>
     <p class="lead">
-      Wall time on the machine of this run. Cost is oracle tokens at the recipe's prices.
+      Wall time on the machine of this run. Tokens are the oracle's in distillation and the judges' own in
+      evaluation; cost is the oracle's tokens at the recipe's prices.
       ${own.length < data.stages.length && 'Reused stages were made by an earlier run and are not in the total.'}
     </p>
     <div class="card">
@@ -197,8 +198,8 @@ export function stagesSection(data: ReportData): Html {
               <th>Stage</th>
               <th>Time</th>
               <th>Share</th>
-              <th>Oracle tokens in</th>
-              <th>out</th>
+              <th>Tokens read</th>
+              <th>Tokens written</th>
               <th>Cost</th>
               <th class="text">Artefact</th>
             </tr>
@@ -224,8 +225,8 @@ export function stagesSection(data: ReportData): Html {
               <td>This run</td>
               <td>${duration(seconds)}</td>
               <td></td>
-              <td>${count(sum((stage) => stage.inputTokens))}</td>
-              <td>${count(sum((stage) => stage.outputTokens))}</td>
+              <td></td>
+              <td></td>
               <td>${usd(sum((stage) => stage.costUsd))}</td>
               <td></td>
             </tr>
