@@ -157,6 +157,9 @@ function serverArguments(dir: string, ports: SeaweedPorts): string[] {
     `-ip=${LOOPBACK}`,
     `-ip.bind=${LOOPBACK}`,
     '-master.telemetry=false',
+    // A lone master that resumes its old election state may turn its volume server away for up to half a minute;
+    // it learns volumes and file keys from that server's first heartbeat either way.
+    '-master.resumeState=false',
     `-s3.port=${ports.s3}`,
     `-s3.config=${configFileOf(dir)}`,
     // A misspelt bucket should be an error, not a new bucket.
