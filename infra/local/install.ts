@@ -68,7 +68,7 @@ export async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** Tries a virtual environment first; systems that ship Python without `venv` get a plain target directory. */
+/** A plain target directory needs no virtual environment; where Python came without pip, `venv` brings its own. */
 async function pipInstall(
   name: BinaryName,
   pinned: PinnedBinary,
@@ -76,31 +76,22 @@ async function pipInstall(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const requirements = join(work, 'requirements.txt');
+  const target = join(work, 'target');
   await writeFile(requirements, requirementsOf(pinned));
-  const options = { timeout: INSTALL_TIMEOUT_MS, maxBuffer: 1 << 24, ...(signal ? { signal } : {}) };
-  const venv = join(work, 'venv');
+  const options = {
+    timeout: INSTALL_TIMEOUT_MS,
+    maxBuffer: 1 << 24,
+    // A user's own setting of `--user` cannot be combined with a target.
+    env: { ...process.env, PIP_USER: '0' },
+    ...(signal ? { signal } : {}),
+  };
+  const pip = ['-m', 'pip', 'install', ...PIP_FLAGS, '--target', target, '-r', requirements];
   try {
-    const isolated = await run('python3', ['-m', 'venv', venv], options).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT' || signal?.aborted) throw error;
-        return false;
-      },
-    );
-    if (isolated) {
-      await run(
-        join(venv, 'bin', 'python'),
-        ['-m', 'pip', 'install', ...PIP_FLAGS, '-r', requirements],
-        options,
-      );
-      return join(venv, 'bin', name);
-    }
-    const target = join(work, 'target');
-    await run(
-      'python3',
-      ['-m', 'pip', 'install', ...PIP_FLAGS, '--target', target, '-r', requirements],
-      options,
-    );
+    await run('python3', pip, options).catch(async (error: { stderr?: string }) => {
+      if (!/No module named pip/.test(error.stderr ?? '')) throw error;
+      await run('python3', ['-m', 'venv', join(work, 'venv')], options);
+      await run(join(work, 'venv', 'bin', 'python'), pip, options);
+    });
     return join(target, 'bin', name);
   } catch (error) {
     if (signal?.aborted) throw new InfraError('Interrupted', `Fetching ${pinned.title} was interrupted.`);

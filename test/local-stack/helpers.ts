@@ -1,4 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,4 +28,33 @@ export async function occupy(port: number): Promise<Server> {
     server.listen(port, '127.0.0.1', resolve);
   });
   return server;
+}
+
+const BUILD_WHEEL = `
+import sys, zipfile
+path, name, version, script, text = sys.argv[1:]
+info = f'{name}-{version}.dist-info'
+with zipfile.ZipFile(path, 'w') as wheel:
+    wheel.writestr(f'{name}-{version}.data/scripts/{script}', text)
+    wheel.writestr(f'{info}/METADATA', f'Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n')
+    wheel.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(f'{info}/RECORD', '')
+`;
+
+/** A wheel whose one content is an executable script, as `pip` would fetch it from an index. */
+export async function buildWheel(
+  dir: string,
+  name: string,
+  version: string,
+  script: string,
+  text: string,
+): Promise<{ path: string; sha256: string }> {
+  const path = join(dir, `${name}-${version}-py3-none-any.whl`);
+  execFileSync('python3', ['-c', BUILD_WHEEL, path, name, version, script, text]);
+  return {
+    path,
+    sha256: createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex'),
+  };
 }
