@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeStream } from '../../activities/artifacts/local-files.js';
+import { settingsFromEnvironment } from '../../activities/artifacts/settings.js';
+import { ArtifactStore, storeFromEnvironment } from '../../activities/artifacts/store.js';
+import { resolveBinary } from '../../infra/local/binaries.js';
+import { startSeaweed, type SeaweedServer } from '../../infra/local/seaweed.js';
+
+let dir: string;
+let server: SeaweedServer;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'rmr1-failures-'));
+  const { path } = await resolveBinary('weed');
+  server = await startSeaweed({ binary: path, dir: join(dir, 's3'), bucket: 'rmr1' });
+});
+afterAll(async () => {
+  await server.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe('a store killed with -9', () => {
+  test('in mid-write loses nothing it acknowledged, and writers ride it out', async () => {
+    const store = new ArtifactStore(server.settings);
+    const path = join(dir, 'large');
+    const large = randomBytes(40 * 1024 * 1024);
+    await writeFile(path, large);
+    const acknowledged = [];
+    for (let i = 0; i < 20; i++) acknowledged.push(await store.putBytes('traces', `before ${i}`));
+
+    const inFlight = Promise.all([
+      store.putFile('model', path),
+      ...Array.from({ length: 10 }, (_, i) => store.putBytes('traces', `during ${i}`)),
+    ]);
+    await store.putBytes('traces', 'first of the storm');
+    await server.kill9();
+    await server.restart();
+
+    for (const ref of [...acknowledged, ...(await inFlight)]) {
+      expect((await store.getBytes(ref)).length).toBe(ref.bytes);
+    }
+    store.close();
+  });
+});
+
+describe('a connection that breaks inside an object', () => {
+  test('is read again from the start, not taken for corruption', async () => {
+    const direct = new ArtifactStore(server.settings);
+    const body = randomBytes(3 * 1024 * 1024);
+    const ref = await direct.putBytes('model', body);
+    const cutting = await cuttingProxy(Number(new URL(server.settings.endpoint as string).port), 2);
+    const store = new ArtifactStore({ ...server.settings, endpoint: `http://127.0.0.1:${cutting.port}` });
+    expect((await store.getBytes(ref)).equals(body)).toBe(true);
+    expect(cutting.cuts()).toBe(2);
+    store.close();
+    direct.close();
+    cutting.close();
+  });
+});
+
+describe('a full local disk', () => {
+  test('is named as such', async () => {
+    const endless = (function* () {
+      for (let i = 0; i < 64; i++) yield Buffer.alloc(65_536);
+    })();
+    await expect(writeStream('/dev/full', endless as never)).rejects.toMatchObject({
+      type: 'DiskFull',
+      message: expect.stringMatching(/No space left while writing \/dev\/full\. Free disk space/) as string,
+    });
+  });
+});
+
+describe('settings from the environment', () => {
+  test('point at a self-hosted store with its keys', () => {
+    expect(
+      settingsFromEnvironment({
+        RMR1_S3_ENDPOINT: 'http://127.0.0.1:8333',
+        RMR1_S3_BUCKET: 'b',
+        RMR1_S3_PREFIX: 'team/',
+        AWS_ACCESS_KEY_ID: 'k',
+        AWS_SECRET_ACCESS_KEY: 's',
+      }),
+    ).toEqual({
+      endpoint: 'http://127.0.0.1:8333',
+      bucket: 'b',
+      prefix: 'team/',
+      region: 'us-east-1',
+      forcePathStyle: true,
+      accessKeyId: 'k',
+      secretAccessKey: 's',
+    });
+  });
+
+  test('leave temporary and profile credentials to the standard chain', () => {
+    const settings = settingsFromEnvironment({
+      AWS_REGION: 'eu-west-1',
+      AWS_ACCESS_KEY_ID: 'k',
+      AWS_SECRET_ACCESS_KEY: 's',
+      AWS_SESSION_TOKEN: 't',
+    });
+    expect(settings).toEqual({ bucket: 'rmr1', region: 'eu-west-1', forcePathStyle: false });
+  });
+
+  test('that cannot be used are named', () => {
+    expect(() => settingsFromEnvironment({ RMR1_S3_ENDPOINT: '127.0.0.1:8333' })).toThrow(
+      /RMR1_S3_ENDPOINT.*http/,
+    );
+    expect(() => settingsFromEnvironment({ RMR1_S3_PATIENCE_MS: 'long' })).toThrow(/RMR1_S3_PATIENCE_MS/);
+  });
+
+  test('make a working store', async () => {
+    const { endpoint, bucket, accessKeyId, secretAccessKey } = server.settings;
+    const store = storeFromEnvironment({
+      RMR1_S3_ENDPOINT: endpoint,
+      RMR1_S3_BUCKET: bucket,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      RMR1_ARTIFACT_CACHE: '',
+    });
+    await store.check();
+    store.close();
+  });
+});
+
+/** A TCP proxy that drops its first `times` large answers in the middle. */
+async function cuttingProxy(
+  target: number,
+  times: number,
+): Promise<{ port: number; cuts: () => number; close: () => void }> {
+  const { connect } = await import('node:net');
+  let cuts = 0;
+  const sockets = new Set<Socket>();
+  const proxy = createServer((client) => {
+    const upstream = connect(target, '127.0.0.1');
+    let passed = 0;
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.pipe(upstream);
+    upstream.on('data', (chunk: Buffer) => {
+      passed += chunk.length;
+      if (passed > 1_000_000 && cuts < times) {
+        cuts += 1;
+        client.destroy();
+        return;
+      }
+      client.write(chunk);
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const address = proxy.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    cuts: () => cuts,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    },
+  };
+}
