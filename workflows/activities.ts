@@ -20,18 +20,21 @@ export const io = proxyActivities<IoActivities>({
 });
 
 /** Oracle calls: slow, rate limited, costly; answers are cached one by one, so a retry asks only what is missing. */
-export const oracle = proxyActivities<OracleActivities>({
-  taskQueue: taskQueues.oracle,
-  startToCloseTimeout: '6 hours',
-  heartbeatTimeout: '60 seconds',
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: {
-    initialInterval: '2 seconds',
-    maximumInterval: '2 minutes',
-    maximumAttempts: 10,
-    nonRetryableErrorTypes: NON_RETRYABLE,
-  },
-});
+export function oracle(heartbeatSeconds: number): OracleActivities {
+  return proxyActivities<OracleActivities>({
+    taskQueue: taskQueues.oracle,
+    startToCloseTimeout: '6 hours',
+    // Its worker sends a heartbeat every five seconds at most: twice the patience that training gets.
+    heartbeatTimeout: 2 * heartbeatSeconds * 1000,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: {
+      initialInterval: '2 seconds',
+      maximumInterval: '2 minutes',
+      maximumAttempts: 10,
+      nonRetryableErrorTypes: NON_RETRYABLE,
+    },
+  });
+}
 
 /** Training and judging: hours, one at a time per worker, resumed from checkpoints; cancelling waits for the last one. */
 export function training(heartbeatSeconds: number): TrainingActivities {

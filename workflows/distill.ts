@@ -1,4 +1,4 @@
-import type { OracleShardResult } from '../activities/interface.js';
+import type { OracleShardInput, OracleShardResult } from '../activities/interface.js';
 import type { StageOutcome } from '../activities/stage-outcome.js';
 import { ApplicationFailure } from '@temporalio/workflow';
 import { io, oracle } from './activities.js';
@@ -46,10 +46,10 @@ const NO_COST = { usd: 0, inputTokens: 0, outputTokens: 0, seconds: 0 };
 async function ask(
   run: RunControl,
   spent: StageOutcome['cost'],
-  shard: Pick<Parameters<typeof oracle.judgeWithOracle>[0], 'pass' | 'firstPass' | 'from' | 'to' | 'pairs'>,
+  shard: Pick<OracleShardInput, 'pass' | 'firstPass' | 'from' | 'to' | 'pairs'>,
 ): Promise<OracleShardResult> {
   const began = Date.now();
-  const result = await oracle.judgeWithOracle({
+  const result = await oracle(run.heartbeatSeconds).judgeWithOracle({
     ...shard,
     context: run.context,
     seed: run.seed,

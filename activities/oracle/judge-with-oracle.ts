@@ -65,7 +65,7 @@ export async function judgeWithOracle(
     } as StageFigures;
     Context.current().heartbeat({ stage: 'distill', figures });
   };
-  const timer = setInterval(beat, 5000);
+  const timer = setInterval(beat, 2000);
   try {
     const judgements = await mapLimit(tasks, oracle.concurrency, async (task) => {
       if (budgetReached) return undefined;
