@@ -17,6 +17,7 @@ import { storeFromEnvironment } from '../activities/artifacts/store.js';
 import { temporalTarget } from '../infra/environment.js';
 import { temporalConfig } from '../temporal.config.js';
 import { logger } from './logger.js';
+import { TypedFailures } from './typed-failures.js';
 
 const KINDS = ['orchestration', 'oracle', 'training'] as const;
 type Kind = (typeof KINDS)[number];
@@ -67,7 +68,12 @@ async function createWorker(
   namespace: string,
   dependencies: Parameters<typeof ioActivities>[0],
 ): Promise<Worker> {
-  const common = { connection, namespace, taskQueue: temporalConfig.taskQueues[kind] };
+  const common = {
+    connection,
+    namespace,
+    taskQueue: temporalConfig.taskQueues[kind],
+    interceptors: { activity: [() => ({ inbound: new TypedFailures() })] },
+  };
   if (kind === 'orchestration') {
     return Worker.create({ ...common, ...workflowCode(), activities: { ...ioActivities(dependencies) } });
   }

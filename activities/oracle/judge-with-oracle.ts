@@ -1,5 +1,6 @@
 /** One shard of one distillation pass: bounded concurrency, cached answers, a hard budget. */
 import { Context, cancelled } from '@temporalio/activity';
+import { setMaxListeners } from 'node:events';
 import type OpenAI from 'openai';
 import type { Message, PresentedPair, Position } from '../../judge/pair.js';
 import { buildPrompt } from '../../judge/prompt/build.js';
@@ -50,6 +51,8 @@ export async function judgeWithOracle(
   const model = pass === 1 ? oracle.model : (oracle.correctionModel ?? oracle.model);
   const budget = new Budget(input.budgetUsd);
   const tasks = await shardTasks(store, input);
+  // Every call in flight listens for cancellation.
+  setMaxListeners(oracle.concurrency + 10, Context.current().cancellationSignal);
   const began = Date.now();
   let done = 0;
   let agreed = 0;

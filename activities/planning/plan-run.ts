@@ -26,7 +26,11 @@ export async function planRun(store: ArtifactStore, input: ResolvedRunInput): Pr
   };
 }
 
-function oracleOverrides({ oracle }: ResolvedRunInput): Record<string, unknown> {
+/** Models of the local oracle service, for recipes that name those of another provider. */
+const LOCAL_MODELS = { model: 'world-oracle-a', correctionModel: 'world-oracle-b' };
+
+function oracleOverrides({ oracle: given }: ResolvedRunInput): Record<string, unknown> {
+  const oracle = given.provider === 'local' ? { ...LOCAL_MODELS, ...given } : given;
   return Object.fromEntries(Object.entries(oracle).map(([field, value]) => [`oracle.${field}`, value]));
 }
 

@@ -1,0 +1,31 @@
+/** Errors keep their stable type on the way to the server: the SDK alone would send the name of their class. */
+import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
+import { ApplicationFailure } from '@temporalio/common';
+import { policyOf, ERROR_TYPES } from '../workflows/errors.js';
+
+/** Turns an error whose `type` is in the table into the failure that workflows and people see. */
+export class TypedFailures implements ActivityInboundCallsInterceptor {
+  async execute(
+    input: ActivityExecuteInput,
+    next: Next<ActivityInboundCallsInterceptor, 'execute'>,
+  ): Promise<unknown> {
+    try {
+      return await next(input);
+    } catch (error) {
+      throw typedFailure(error);
+    }
+  }
+}
+
+/** The failure for `error`; an error without a known type is returned as it is. */
+export function typedFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof ApplicationFailure) return error;
+  const { type } = error as { type?: unknown };
+  if (typeof type !== 'string' || !Object.hasOwn(ERROR_TYPES, type)) return error;
+  return ApplicationFailure.create({
+    message: error.message,
+    type,
+    nonRetryable: !policyOf(type).retry,
+    cause: error,
+  });
+}
