@@ -21,7 +21,7 @@ export function checkOracleKey(oracle: Recipe['oracle'], env: NodeJS.ProcessEnv 
 
 export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 /** The oracle fields of a run's input as recipe overrides; explicit `--set` values win over them. */

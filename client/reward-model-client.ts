@@ -15,6 +15,7 @@ import type { trainRewardModel } from '../workflows/train-reward-model.js';
 import { runIdOf } from './run-id.js';
 import { RunHandle } from './run-handle.js';
 import { describeStart } from './start-details.js';
+import { refusedAtOnce } from './refused-at-once.js';
 import { translateTemporalError, type TemporalPlace } from './temporal-errors.js';
 import { validateInput } from './validate-input.js';
 
@@ -75,6 +76,7 @@ export async function connect(options: ConnectOptions = {}): Promise<RewardModel
   };
   let connection: Connection | undefined;
   try {
+    await refusedAtOnce(place.address);
     connection = await Connection.connect(connectionOptions);
     await connection.workflowService.describeNamespace({ namespace: place.namespace });
   } catch (error) {

@@ -1,7 +1,6 @@
 /** The artefact store that a client talks to: what the environment names, else the local stack's. */
 import { storeFromEnvironment, ArtifactStore } from '../activities/artifacts/store.js';
 import { homeDirectory } from '../infra/environment.js';
-import type { S3Settings } from '../activities/artifacts/settings.js';
 import { StackFile } from '../infra/local/stack-file.js';
 
 /** Seconds instead of the workers' patience: a person is waiting for the message. */
@@ -20,7 +19,7 @@ export async function openStore(env: NodeJS.ProcessEnv = process.env): Promise<A
     const { s3 } = await new StackFile(homeDirectory()).read();
     if (s3) {
       const { external: _, ...settings } = s3;
-      return new ArtifactStore({ ...settings, patienceMs: PATIENCE_MS } as S3Settings);
+      return new ArtifactStore({ ...settings, patienceMs: PATIENCE_MS });
     }
   }
   return storeFromEnvironment({ RMR1_S3_PATIENCE_MS: String(PATIENCE_MS), ...env });

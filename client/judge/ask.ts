@@ -66,7 +66,7 @@ export async function ask(
       dir,
       () => undefined,
     );
-    signal?.addEventListener('abort', engine.stop, { once: true });
+    signal?.addEventListener('abort', () => engine.stop(), { once: true });
     const end = await engine.ended;
     if (end.status === 'preempted')
       throw new ClientError('Interrupted', 'Interrupted before all pairs were judged.');

@@ -1,4 +1,5 @@
 /** Everything a run needs on one machine: the servers of `infra/local`, the oracle service and a worker. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { settingsFromEnvironment } from '../../activities/artifacts/settings.js';
@@ -9,6 +10,7 @@ import { LocalStack } from '../../infra/local/stack.js';
 import { StackFile } from '../../infra/local/stack-file.js';
 import { temporalConfig } from '../../temporal.config.js';
 import { ClientError } from '../errors.js';
+import { labelsFile } from '../oracle-labels.js';
 import { namesOwnStore } from '../store.js';
 
 export interface ServicesOptions {
@@ -147,7 +149,11 @@ export class LocalServices {
     const service = await this.stack.startService({
       name: 'oracle',
       entry: join(projectRoot(), 'dist/infra/oracle/main.js'),
-      args: ['--port', '0'],
+      args: [
+        '--port',
+        '0',
+        ...(existsSync(labelsFile(this.home)) ? ['--labels', labelsFile(this.home)] : []),
+      ],
       waitReady: true,
       ...(this.options.signal ? { signal: this.options.signal } : {}),
     });

@@ -49,6 +49,7 @@ const CLEAR_LINE = '\u001b[0K';
 
 class BlockDisplay implements Display {
   private height = 0;
+  private drawn = '';
   private progress: RunProgress | undefined;
   /** Time of the running stage goes on between two looks. */
   private readonly timer = setInterval(() => this.draw(), REDRAW_MS).unref();
@@ -80,6 +81,9 @@ class BlockDisplay implements Display {
       columns: this.out.columns || 80,
       style: styleFor(this.out),
     });
+    const drawn = lines.join('\n');
+    if (this.height > 0 && drawn === this.drawn) return;
+    this.drawn = drawn;
     const up = this.height > 0 ? `\u001b[${this.height}A\r` : '';
     this.out.write(up + lines.map((line) => line + CLEAR_LINE).join('\n') + `\n${CLEAR_BELOW}`);
     this.height = lines.length;
