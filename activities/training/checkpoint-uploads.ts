@@ -20,12 +20,15 @@ export class CheckpointUploads {
     private readonly onFailure: (error: unknown) => void,
   ) {}
 
-  /** Take over `dir`: it is deleted once stored or superseded. */
+  /** Take over `dir`: it is deleted once stored or superseded. After a failure nothing is uploaded any more. */
   add(step: number, dir: string): void {
-    const superseded = this.waiting;
+    const useless = this.failure ? dir : this.waiting?.dir;
+    if (useless) void rm(useless, { recursive: true, force: true });
+    if (this.failure) return;
     this.waiting = { step, dir };
-    if (superseded) void rm(superseded.dir, { recursive: true, force: true });
-    this.running ??= this.work();
+    this.running ??= this.work().finally(() => {
+      this.running = undefined;
+    });
   }
 
   /** Wait until everything is stored. @throws what the store threw, for example `Fenced`. */
@@ -47,8 +50,6 @@ export class CheckpointUploads {
     } catch (error) {
       this.failure = error;
       this.onFailure(error);
-    } finally {
-      this.running = undefined;
     }
   }
 }
