@@ -1,6 +1,7 @@
 /** Batches as callers have them (row per sequence) and as graphs want them (time-major, inputs and targets apart). */
 import type { Tensors } from '../onnx/session.js';
 import { tensor } from '../onnx/session.js';
+import type { DecoderConfig } from './parameters.js';
 
 /** Right-padded token sequences, row-major [rows, length]. Pad with any valid token id. */
 export interface TokenBatch {
@@ -36,38 +37,51 @@ export function bucketLength(length: number): number {
   return Math.ceil(length / step) * step;
 }
 
-/** A batch of `rows` sequences as graph feeds; `length` is the number of predicted positions after padding. */
+/**
+ * Positions that every graph has at least, for results that do not depend on the number of threads: onnxruntime's
+ * matrix product splits the *columns* of its result between threads where they outnumber the rows, and blocks its
+ * sums differently when a thread gets 64 columns or fewer. With this many rows that cannot happen on 8 threads or fewer.
+ */
+export function minimumPositions(config: DecoderConfig): number {
+  return Math.min(512, Math.max(config.hiddenSize, config.intermediateSize, config.vocabSize));
+}
+
+/** A batch as graph feeds: padded to `rows` sequences of `length` predicted positions, time-major. */
 export class BatchLayout {
+  readonly rows: number;
   readonly length: number;
 
-  constructor(readonly batch: TokenBatch) {
+  /** @param positions the graph has at least this many, see `minimumPositions` */
+  constructor(
+    readonly batch: TokenBatch,
+    positions: number,
+  ) {
     const { rows, length, tokens, segments } = batch;
     if (rows < 1 || length < 2)
       throw new Error(`a batch needs a row and two tokens, not ${rows} × ${length}`);
     expectSize('tokens', tokens, rows * length);
     if (segments) expectSize('segments', segments, rows * length);
     this.length = bucketLength(length - 1);
+    this.rows = Math.max(rows, Math.ceil(positions / this.length));
   }
 
   /** `tokens` and `targets` int64 [length·rows] and, for packed rows, `segments` float32 [rows, length]. */
   feeds(): Tensors {
-    const { rows, length, tokens, segments } = this.batch;
-    const n = this.length * rows;
+    const { length, tokens, segments } = this.batch;
+    const n = this.length * this.rows;
     const inputs = new BigInt64Array(n);
     const targets = new BigInt64Array(n);
-    for (let row = 0; row < rows; row += 1) {
-      for (let t = 0; t + 1 < length; t += 1) {
-        inputs[t * rows + row] = BigInt(tokens[row * length + t]!);
-        targets[t * rows + row] = BigInt(tokens[row * length + t + 1]!);
-      }
-    }
+    this.#each((row, t, at) => {
+      inputs[at] = BigInt(tokens[row * length + t]!);
+      targets[at] = BigInt(tokens[row * length + t + 1]!);
+    });
     const feeds: Tensors = { tokens: tensor('int64', inputs, [n]), targets: tensor('int64', targets, [n]) };
     if (segments) {
       const ids = new Float32Array(n).fill(-1);
-      for (let row = 0; row < rows; row += 1) {
-        ids.set(segments.subarray(row * length, row * length + length - 1), row * this.length);
-      }
-      feeds.segments = tensor('float32', ids, [rows, this.length]);
+      this.#each((row, t) => {
+        ids[row * this.length + t] = segments[row * length + t]!;
+      });
+      feeds.segments = tensor('float32', ids, [this.rows, this.length]);
     }
     return feeds;
   }
@@ -89,19 +103,25 @@ export class BatchLayout {
   fromGraph(values: Float32Array): Float32Array {
     const { rows, length } = this.batch;
     const out = new Float32Array(rows * length);
-    for (let row = 0; row < rows; row += 1) {
-      for (let t = 0; t + 1 < length; t += 1) out[row * length + t + 1] = values[t * rows + row]!;
-    }
+    this.#each((row, t, at) => {
+      out[row * length + t + 1] = values[at]!;
+    });
     return out;
   }
 
   #timeMajor(value: (row: number, t: number) => number): Tensors[string] {
-    const { rows, length } = this.batch;
-    const out = new Float32Array(this.length * rows);
-    for (let t = 0; t + 1 < length; t += 1) {
-      for (let row = 0; row < rows; row += 1) out[t * rows + row] = value(row, t);
-    }
+    const out = new Float32Array(this.length * this.rows);
+    this.#each((row, t, at) => {
+      out[at] = value(row, t);
+    });
     return tensor('float32', out, [out.length]);
+  }
+
+  /** Visits every predicted position of the batch; `at` is its place in time-major order. */
+  #each(visit: (row: number, t: number, at: number) => void): void {
+    for (let t = 0; t + 1 < this.batch.length; t += 1) {
+      for (let row = 0; row < this.batch.rows; row += 1) visit(row, t, t * this.rows + row);
+    }
   }
 }
 

@@ -24,43 +24,37 @@ export function rotaryTables(
   return { cosine, sine };
 }
 
-/**
- * Rotates queries and keys of time-major rows by their position and leaves values alone, in one operator: values
- * are rotated by a table row of their own whose angle is zero.
- * @param qkv [length·batch, (heads + 2·kvHeads)·headDim]
- */
-export function rotate(
+/** The operator's constant inputs for time-major rows of one static shape; shared by all layers. */
+export interface RotaryInputs {
+  /** int64 [length·batch, 1]: the position of every row. */
+  positions: Value;
+  cosine: Value;
+  sine: Value;
+}
+
+export function rotaryInputs(
   g: GraphBuilder,
-  qkv: Value,
   config: DecoderConfig,
   length: number,
   batch: number,
-): Value {
-  const dim = headDim(config);
-  const rotated = config.heads + config.kvHeads;
-  const all = rotated + config.kvHeads;
+): RotaryInputs {
   const tables = rotaryTables(config, length);
-  const table = (data: Float32Array, rest: number): Value => {
-    const extended = new Float32Array(data.length + dim / 2).fill(rest);
-    extended.set(data);
-    return g.constant('float32', [length + 1, dim / 2], extended);
+  const shape = [length, headDim(config) / 2];
+  const positions = Array.from({ length: length * batch }, (_, row) => Math.floor(row / batch));
+  return {
+    positions: g.constant('int64', [length * batch, 1], positions),
+    cosine: g.constant('float32', shape, tables.cosine),
+    sine: g.constant('float32', shape, tables.sine),
   };
-  const positions = new BigInt64Array(length * batch * all);
-  for (let i = 0; i < positions.length; i += 1) {
-    const position = i % all < rotated ? Math.floor(i / (batch * all)) : length;
-    positions[i] = BigInt(position);
-  }
-  const perHead = ops.reshape(g, qkv, [length * batch, all, dim]);
-  const out = g.op(
-    'RotaryEmbedding',
-    [
-      perHead,
-      g.constant('int64', [length * batch, all], positions),
-      table(tables.cosine, 1),
-      table(tables.sine, 0),
-    ],
-    {},
-    { domain: CONTRIB },
-  );
-  return ops.reshape(g, out, qkv.shape);
+}
+
+/**
+ * Rotates every head of time-major rows by the row's position.
+ * @param x [length·batch, heads·headDim]
+ */
+export function rotate(g: GraphBuilder, x: Value, { positions, cosine, sine }: RotaryInputs): Value {
+  // Every row is a sequence of one: the operator wants sequences no longer than its tables.
+  const rows = ops.unsqueeze(g, x, [1]);
+  const out = g.op('RotaryEmbedding', [rows, positions, cosine, sine], {}, { domain: CONTRIB });
+  return ops.reshape(g, out, x.shape);
 }

@@ -9,8 +9,8 @@ import type { Value } from '../onnx/types.js';
 import type { SequenceShape } from './decoder.js';
 import { decoderHidden } from './decoder.js';
 import type { ParameterLayout } from './parameters.js';
-import type { DecoderWeights } from './weights.js';
-import { weightInputs } from './weights.js';
+import type { ParameterInputs } from './weights.js';
+import { parameterInputs } from './weights.js';
 
 export interface GraphShape extends SequenceShape {
   /** Whether rows are packed: adds the input `segments`. */
@@ -21,17 +21,17 @@ export interface GraphShape extends SequenceShape {
 
 interface Trunk {
   g: GraphBuilder;
-  weights: DecoderWeights;
+  weights: ParameterInputs;
   /** [length·batch], time-major: log-probability of each target. */
   logprobs: Value;
   perToken: (name: string) => Value;
 }
 
-/** Inputs `tokens`, `targets` int64 [length·batch], `segments` where packed, and the weights `w.*`. */
+/** Inputs `tokens`, `targets` int64 [length·batch], `segments` where packed, and every parameter by name. */
 function trunk(name: string, layout: ParameterLayout, shape: GraphShape): Trunk {
   const g = new GraphBuilder(name);
   const rows = shape.length * shape.batch;
-  const weights = weightInputs(g, layout);
+  const weights = parameterInputs(g, layout);
   const tokens = g.input('tokens', 'int64', [rows]);
   const targets = g.input('targets', 'int64', [rows]);
   const segments = shape.packed ? g.input('segments', 'float32', [shape.batch, shape.length]) : undefined;
@@ -40,11 +40,10 @@ function trunk(name: string, layout: ParameterLayout, shape: GraphShape): Trunk 
   return { g, weights, logprobs, perToken: (input) => g.input(input, 'float32', [rows]) };
 }
 
-/** Adds the gradient of every weight block as output `g.<block>`. */
+/** Adds the gradient of every parameter as output `grad.<name>`. */
 function outputGradients({ g, weights }: Trunk, loss: Value): void {
-  const names = [...weights.byBlock.keys()];
-  gradients(g, loss, [...weights.byBlock.values()]).forEach((gradient, i) =>
-    g.output(`g.${names[i]!}`, gradient),
+  gradients(g, loss, weights.all).forEach((gradient, i) =>
+    g.output(`grad.${weights.all[i]!.name}`, gradient),
   );
 }
 
