@@ -44,9 +44,7 @@ export async function doctor(options: DoctorOptions): Promise<Check[]> {
   const env = options.env ?? process.env;
   const home = options.home ?? homeFromEnvironment(env);
   const stack = await new StackFile(home).read();
-  const checks = await Promise.all([
-    checkNode(),
-    checkMachine(),
+  const asked = await Promise.all([
     checkDisk(home),
     checkPython(env),
     checkBinary('temporal', env),
@@ -54,9 +52,8 @@ export async function doctor(options: DoctorOptions): Promise<Check[]> {
     checkPorts(stack),
     checkTemporal(options, env, stack),
     checkS3(env, stack),
-    checkOracle(env, stack),
   ]);
-  return checks.flat();
+  return [checkNode(), checkMachine(), ...asked.flat(), checkOracle(env, stack)];
 }
 
 function pass(name: string, detail: string): Check {

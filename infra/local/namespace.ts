@@ -87,7 +87,7 @@ export async function describeNamespace(
     const seconds = config?.workflowExecutionRetentionTtl?.seconds;
     return { retentionDays: Number(seconds ?? 0) / SECONDS_PER_DAY };
   } catch (error) {
-    if (isGrpcServiceError(error) && error.code === NOT_FOUND) return undefined;
+    if (isGrpcServiceError(error) && Number(error.code) === NOT_FOUND) return undefined;
     throw error;
   }
 }
@@ -119,7 +119,7 @@ async function ask<T>(what: string, request: () => Promise<T>): Promise<T | unde
   try {
     return await request();
   } catch (error) {
-    if (isGrpcServiceError(error) && error.code === ALREADY_EXISTS) return undefined;
+    if (isGrpcServiceError(error) && Number(error.code) === ALREADY_EXISTS) return undefined;
     const reason = isGrpcServiceError(error) ? error.details : String(error);
     throw new InfraError(
       'TemporalRefused',

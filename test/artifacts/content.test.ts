@@ -43,7 +43,7 @@ describe('bytes', () => {
     const writers = Array.from({ length: 20 }, () => s3.another());
     const refs = await Promise.all(writers.map((store) => store.putBytes('traces', body)));
     expect(new Set(refs.map(({ uri }) => uri)).size).toBe(1);
-    expect((await s3.store.getBytes(refs[0] as never)).equals(body)).toBe(true);
+    expect((await s3.store.getBytes(refs[0]!)).equals(body)).toBe(true);
   });
 
   test('that were never stored are missing, not empty', async () => {

@@ -64,10 +64,10 @@ describe('a connection that breaks inside an object', () => {
 
 describe('a full local disk', () => {
   test('is named as such', async () => {
-    const endless = (function* () {
-      for (let i = 0; i < 64; i++) yield Buffer.alloc(65_536);
+    const endless = (async function* () {
+      for (let i = 0; i < 64; i++) yield await Promise.resolve(Buffer.alloc(65_536));
     })();
-    await expect(writeStream('/dev/full', endless as never)).rejects.toMatchObject({
+    await expect(writeStream('/dev/full', endless)).rejects.toMatchObject({
       type: 'DiskFull',
       message: expect.stringMatching(/No space left while writing \/dev\/full\. Free disk space/) as string,
     });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,4 +57,20 @@ export async function buildWheel(
       .update(await readFile(path))
       .digest('hex'),
   };
+}
+
+const IDLE_SERVICE = `
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+if (process.argv.includes('--fail')) process.exit(3);
+spawn('sleep', ['600'], { stdio: 'ignore' });
+writeFileSync(process.env.RMR1_READY_FILE, JSON.stringify({ baseUrl: 'http://idle' }));
+setInterval(() => undefined, 60_000);
+`;
+
+/** A service with a child of its own, which says that it is ready and then waits to be ended; `--fail` exits with 3. */
+export async function idleService(dir: string): Promise<string> {
+  const path = join(dir, 'idle-service.mjs');
+  await writeFile(path, IDLE_SERVICE);
+  return path;
 }

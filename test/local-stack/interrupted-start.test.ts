@@ -38,7 +38,7 @@ describe('a start-up that does not come to its end', () => {
     const { servers } = await new StackFile(home.path).read();
     controller.abort();
     await failed;
-    expect(isRunning(servers.temporal as never)).toBe(false);
+    expect(isRunning(servers.temporal!)).toBe(false);
     expect(await new StackFile(home.path).read()).toMatchObject({ servers: {} });
   });
 
@@ -64,10 +64,10 @@ describe('a start-up that does not come to its end', () => {
     ]);
     starter.kill('SIGKILL');
     await once(starter, 'exit');
-    expect(isRunning(servers.temporal as never)).toBe(true);
+    expect(isRunning(servers.temporal!)).toBe(true);
     await new LocalStack(home.path).down();
-    expect(isRunning(servers.temporal as never)).toBe(false);
-    expect(isRunning(servers.s3 as never)).toBe(false);
+    expect(isRunning(servers.temporal!)).toBe(false);
+    expect(isRunning(servers.s3!)).toBe(false);
   });
 });
 

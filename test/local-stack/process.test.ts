@@ -5,13 +5,14 @@ import { isRunning, killGroup, signalGroup, spawnDetached, stopGroup } from '../
 import { groupMembers } from '../../infra/local/process-table.js';
 import { startNodeService } from '../../infra/local/node-service.js';
 import { StackFile } from '../../infra/local/stack-file.js';
-import { temporaryDirectory } from './helpers.js';
+import { idleService, temporaryDirectory } from './helpers.js';
 
-const IDLE = new URL('./idle-service.mjs', import.meta.url).pathname;
+let idle: string;
 let dir: Awaited<ReturnType<typeof temporaryDirectory>>;
 
 beforeEach(async () => {
   dir = await temporaryDirectory();
+  idle = await idleService(dir.path);
 });
 afterEach(() => dir.remove());
 
@@ -87,8 +88,8 @@ describe('ending a process', () => {
 describe('a node service', () => {
   test('is found again by name and started once', async () => {
     const home = dir.path;
-    const first = await startNodeService({ name: 'idle', entry: IDLE, home, waitReady: true });
-    const second = await startNodeService({ name: 'idle', entry: IDLE, home, waitReady: true });
+    const first = await startNodeService({ name: 'idle', entry: idle, home, waitReady: true });
+    const second = await startNodeService({ name: 'idle', entry: idle, home, waitReady: true });
     expect(second.started).toBe(false);
     expect(second.record).toEqual(first.record);
     await second.stop();
@@ -99,7 +100,7 @@ describe('a node service', () => {
   test('that ends before it is ready fails with its exit code and log', async () => {
     const started = startNodeService({
       name: 'idle',
-      entry: IDLE,
+      entry: idle,
       args: ['--fail'],
       home: dir.path,
       waitReady: true,
@@ -114,7 +115,7 @@ describe('a node service', () => {
   test('several at once are all noted', async () => {
     const names = ['a', 'b', 'c', 'd'];
     const services = await Promise.all(
-      names.map((name) => startNodeService({ name, entry: IDLE, home: dir.path })),
+      names.map((name) => startNodeService({ name, entry: idle, home: dir.path })),
     );
     const noted = (await new StackFile(dir.path).read()).services.map(({ name }) => name).sort();
     expect(noted).toEqual(names);

@@ -11,7 +11,7 @@ import { isRunning, killGroup } from '../../infra/local/process.js';
 import { groupMembers } from '../../infra/local/process-table.js';
 import { LocalStack, settingsOf } from '../../infra/local/stack.js';
 import { StackFile, type StackState } from '../../infra/local/stack-file.js';
-import { TEST_NAMESPACE, occupy, temporaryDirectory } from './helpers.js';
+import { TEST_NAMESPACE, idleService, occupy, temporaryDirectory } from './helpers.js';
 
 let home: Awaited<ReturnType<typeof temporaryDirectory>>;
 let stack: LocalStack;
@@ -119,7 +119,7 @@ describe('after -9 on both servers', () => {
     await client.connection.close();
 
     const { servers, temporal } = await state();
-    for (const server of Object.values(servers)) await killGroup(server as never);
+    for (const server of Object.values(servers)) await killGroup(server);
     expect((await stack.status()).map(({ alive }) => alive)).toEqual([false, false]);
 
     const { started } = await stack.up(TEST_NAMESPACE);
@@ -165,7 +165,7 @@ describe('down', () => {
     const { servers } = await state();
     const service = await stack.startService({
       name: 'idler',
-      entry: new URL('./idle-service.mjs', import.meta.url).pathname,
+      entry: await idleService(home.path),
       waitReady: true,
     });
     expect(service.record.ready).toEqual({ baseUrl: 'http://idle' });
@@ -175,8 +175,8 @@ describe('down', () => {
     await stack.down();
 
     for (const process of [...Object.values(servers), service.record]) {
-      expect(isRunning(process as never)).toBe(false);
-      expect(groupMembers((process as { pid: number }).pid)).toEqual([]);
+      expect(isRunning(process)).toBe(false);
+      expect(groupMembers(process.pid)).toEqual([]);
     }
     expect(await stack.status()).toEqual([]);
     await expect(readFile(join(home.path, 'stack.json'))).rejects.toThrow('ENOENT');
