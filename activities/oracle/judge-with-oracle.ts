@@ -1,5 +1,4 @@
 /** One shard of one distillation pass: bounded concurrency, cached answers, a hard budget. */
-import { setMaxListeners } from 'node:events';
 import { Context, cancelled } from '@temporalio/activity';
 import { setMaxListeners } from 'node:events';
 import type OpenAI from 'openai';
@@ -70,8 +69,6 @@ export async function judgeWithOracle(
     Context.current().heartbeat({ stage: 'distill', figures });
   };
   const timer = setInterval(beat, 2000);
-  // Every request under way listens for the cancellation.
-  setMaxListeners(0, Context.current().cancellationSignal);
   try {
     const judgements = await mapLimit(tasks, oracle.concurrency, async (task) => {
       if (budgetReached) return undefined;

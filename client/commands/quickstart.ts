@@ -115,11 +115,16 @@ async function trainAndShow(
     const watching = new AbortController();
     const signal = AbortSignal.any([interrupt.signal, watching.signal]);
     const alive = services.keepAlive(signal);
+    const following = follow(handle, { json, signal });
     const followed = await Promise.race([
-      follow(handle, { json, signal }),
+      following,
       // Resolves only when watching has ended; what matters here is that it throws.
       alive.then(() => ({ end: 'aborted' as const })),
-    ]).finally(() => watching.abort());
+    ]).finally(async () => {
+      watching.abort();
+      // A call under way would be repeated on the closed connection, outside of any promise.
+      await following.catch(() => undefined);
+    });
     if (followed.end === 'aborted') return interrupt.exitCode();
     await showResult(followed.result, json);
     remark(
