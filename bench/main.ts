@@ -1,0 +1,55 @@
+/** `npm run bench -- NAME [--json]`: one benchmark, its figures as text or JSON. */
+import type { BenchResult } from './result.js';
+
+const BENCHMARKS: Record<
+  string,
+  { about: string; load: () => Promise<{ run: () => Promise<BenchResult[]> }> }
+> = {
+  tax: {
+    about: 'training stages with Temporal, S3 and checkpoints against the bare engine (goal ≤ 1.03)',
+    load: () => import('./tax.js'),
+  },
+  recovery: {
+    about: 'from the kill of a worker to the next training step',
+    load: () => import('./recovery.js'),
+  },
+  quickstart: {
+    about: 'wall time by stage and peak memory of each process',
+    load: () => import('./quickstart.js'),
+  },
+};
+
+async function main(args: string[]): Promise<number> {
+  const json = args.includes('--json');
+  const [name] = args.filter((argument) => !argument.startsWith('--'));
+  const benchmark = name === undefined ? undefined : BENCHMARKS[name];
+  if (!benchmark) {
+    const list = Object.entries(BENCHMARKS).map(([key, { about }]) => `  ${key.padEnd(12)}${about}`);
+    console.error(`Usage: npm run bench -- NAME [--json]\n\n${list.join('\n')}`);
+    return args.includes('--help') ? 0 : 2;
+  }
+  const results = await (await benchmark.load()).run();
+  if (json) console.log(JSON.stringify(results.length === 1 ? results[0] : results, null, 2));
+  else for (const result of results) console.log(describe(result));
+  return 0;
+}
+
+function describe({ name, case: which, ours, peer, ratio, goal, unit, runs, machine }: BenchResult): string {
+  const figures = [`ours ${round(ours)} ${unit}`];
+  if (peer !== null) figures.push(`peer ${round(peer)} ${unit}`);
+  if (ratio !== null) figures.push(`ratio ${ratio.toFixed(3)}`);
+  if (goal !== null) figures.push(`goal ${goal}`);
+  return `${name}${which ? ` (${which})` : ''}: ${figures.join(', ')}; median of ${runs.ours.length}; ${machine}`;
+}
+
+function round(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(4);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);

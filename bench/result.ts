@@ -1,0 +1,46 @@
+/** What a benchmark prints: figures measured side by side in one run, with the machine they were measured on. */
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem, type } from 'node:os';
+import { join } from 'node:path';
+import { projectRoot } from '../infra/environment.js';
+
+export interface BenchResult {
+  name: string;
+  /** Which of several cases. */
+  case?: string;
+  /** ours ÷ peer; null where there is nothing to compare with. */
+  ratio: number | null;
+  goal: number | null;
+  ours: number;
+  peer: number | null;
+  unit: string;
+  /** The single runs behind the medians. */
+  runs: { ours: number[]; peer?: number[] };
+  machine: string;
+  versions: Record<string, string>;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Cores, memory and system, without the machine's name. */
+export function machine(): string {
+  const cores = cpus();
+  return `${cores.length} × ${cores[0]?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`;
+}
+
+export function versions(extra: Record<string, string> = {}): Record<string, string> {
+  const lock = JSON.parse(readFileSync(join(projectRoot(), 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version?: string }>;
+  };
+  const of = (name: string) => lock.packages[`node_modules/${name}`]?.version ?? 'unknown';
+  return {
+    node: process.versions.node,
+    'onnxruntime-node': of('onnxruntime-node'),
+    '@temporalio/worker': of('@temporalio/worker'),
+    ...extra,
+  };
+}
