@@ -52,5 +52,7 @@ export const cacheNames = (layer: number): { key: string; value: string } => ({
   value: `value.${layer}`,
 });
 
-/** Shape of a cache tensor: rows and tokens are known at run time only. */
-export const cacheShape = (config: DecoderConfig): number[] => [UNKNOWN, config.kvHeads, UNKNOWN, headDim(config)];
+/** Cached values: rows and tokens are known at run time only. */
+export const valueShape = (config: DecoderConfig): number[] => [UNKNOWN, config.kvHeads, UNKNOWN, headDim(config)];
+/** Cached keys lie transposed, which makes their product with a query a plain one. */
+export const keyShape = (config: DecoderConfig): number[] => [UNKNOWN, config.kvHeads, headDim(config), UNKNOWN];

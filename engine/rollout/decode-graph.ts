@@ -9,13 +9,14 @@ import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
 import type { OutputSpec } from '../onnx/shape-inference.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
 import { weightInputs } from '../model/weights.js';
-import { addAndNormalize, cacheNames, cacheShape, rotaryInputs, rotate, swiglu } from './blocks.js';
+import { addAndNormalize, cacheNames, keyShape, rotaryInputs, rotate, swiglu, valueShape } from './blocks.js';
 
 const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', shape });
 
 /**
  * Inputs besides the weights:
- * - `key.N`, `value.N` float32 [sources, kvHeads, past, headDim], and `rows` int64 [rows]: the source each row reads;
+ * - `key.N` float32 [sources, kvHeads, headDim, past], `value.N` float32 [sources, kvHeads, past, headDim], and `rows`
+ *   int64 [rows]: the source each row reads;
  * - `mask` float32 [rows, 1, 1, past]: 0 for valid entries, very negative for padding;
  * - `tokens` int64 [rows]: the last token of each row, whose keys are not in the past yet;
  * - `positions` int64 [rows, 1]: where that token stands;
@@ -23,8 +24,8 @@ const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', sh
  * - when sampling, `uniforms` float32 [trips, rows, 1] in [0, 1 − 2^-23] and `inverseTemperature` float32 scalar.
  *
  * Outputs: `generated` int64 [steps, rows], `logps` float32 [steps, rows]: log-probabilities of those tokens under
- * softmax(logits / temperature) (temperature 1 when greedy), and the longer `key.N.next`, `value.N.next`
- * [rows, kvHeads, past + steps, headDim]. It stops early once all rows are done; what a row generates after its end is junk.
+ * softmax(logits / temperature) (temperature 1 when greedy), and `key.N.next`, `value.N.next`, longer by the
+ * steps. It stops early once all rows are done; what a row generates after its end is junk.
  */
 export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBuilder {
   const { config } = layout;
@@ -46,18 +47,23 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
 
   const past = Array.from({ length: layers }, (_, i) => {
     const names = cacheNames(i);
-    const read = (name: string): Value => ops.gather(outer, outer.input(name, 'float32', cacheShape(config)), rows);
-    return { key: read(names.key), value: read(names.value) };
+    const read = (name: string, shape: readonly number[]): Value =>
+      ops.gather(outer, outer.input(name, 'float32', shape), rows);
+    return { key: read(names.key, keyShape(config)), value: read(names.value, valueShape(config)) };
   });
   const empty = outer.op(
     'Slice',
-    [past[0]!.key, outer.ints([0]), outer.ints([0]), outer.ints([2])],
+    [past[0]!.value, outer.ints([0]), outer.ints([0]), outer.ints([2])],
     {},
-    { specs: [floats(cacheShape(config))] },
+    { specs: [floats(valueShape(config))] },
   );
   const transposed = (weight: Value): Value => ops.transpose(outer, weight, [1, 0]);
+  // The attention scale goes into the query weights: products of one row are fast only without a factor of their own.
+  const scale = new Float32Array((heads + 2 * kvHeads) * d).fill(1);
+  scale.fill(1 / Math.sqrt(d), 0, heads * d);
+  const queryScale = outer.constant('float32', [1, scale.length], scale);
   const matrices = weights.layers.map((layer) => ({
-    qkv: transposed(layer.qkv),
+    qkv: ops.mul(outer, transposed(layer.qkv), queryScale),
     o: transposed(layer.o),
     gateUp: transposed(layer.gateUp),
     down: transposed(layer.down),
@@ -82,7 +88,7 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
         const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 1) as [Value, Value];
         const queries = ops.reshape(g, q, [0, kvHeads, heads / kvHeads, d]);
         const append = (old: Value, added: Value): Value =>
-          g.op('Concat', [old, ops.reshape(g, added, [0, kvHeads, 1, d])], { axis: 2 }, { specs: [floats(cacheShape(config))] });
+          g.op('Concat', [old, ops.reshape(g, added, [0, kvHeads, 1, d])], { axis: 2 }, { specs: [floats(valueShape(config))] });
         const keys = append(cache[2 * i]!, k);
         const values = append(cache[2 * i + 1]!, v);
         grown.push(keys, values);
@@ -91,8 +97,8 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
         const middle = addAndNormalize(g, attended, residual, weights.layers[i]!.mlpNorm, normEpsilon);
         const gateUp = ops.matmul(g, middle.y, matrices[i]!.gateUp);
         const down = ops.matmul(g, swiglu(g, gateUp, config.intermediateSize), matrices[i]!.down);
-        const scale = i + 1 < layers ? weights.layers[i + 1]!.attentionNorm : weights.finalNorm;
-        const end = addAndNormalize(g, down, middle.sum, scale, normEpsilon);
+        const norm = i + 1 < layers ? weights.layers[i + 1]!.attentionNorm : weights.finalNorm;
+        const end = addAndNormalize(g, down, middle.sum, norm, normEpsilon);
         residual = end.sum;
         x = end.y;
       }
@@ -117,10 +123,11 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
   outer.output('logps', scans[1]!);
   past.forEach(({ key, value }, i) => {
     const names = cacheNames(i);
-    const extend = (old: Value, added: Value): Value =>
-      outer.op('Concat', [old, added], { axis: 2 }, { specs: [floats(cacheShape(config))] });
-    outer.output(`${names.key}.next`, extend(key, carried[3 + 2 * i]!));
-    outer.output(`${names.value}.next`, extend(value, carried[4 + 2 * i]!));
+    const extend = (old: Value, added: Value, axis: number): Value =>
+      outer.op('Concat', [old, added], { axis }, { specs: [floats(old.shape)] });
+    const freshKey = ops.transpose(outer, carried[3 + 2 * i]!, [0, 1, 3, 2]);
+    outer.output(`${names.key}.next`, extend(key, freshKey, 3));
+    outer.output(`${names.value}.next`, extend(value, carried[4 + 2 * i]!, 2));
   });
   return outer;
 }
@@ -130,11 +137,10 @@ interface Cache {
   value: Value;
 }
 
-/** Attention of one query token a row over the past and the fresh entries; one softmax over both. */
+/** Attention of one (scaled) query token a row over the past and the fresh entries; one softmax over both. */
 function attend(g: GraphBuilder, queries: Value, past: Cache, fresh: Cache, mask: Value, lengths: Value): Value {
-  const alpha = 1 / Math.sqrt(queries.shape[3]!);
-  const onPast = ops.add(g, ops.fusedMatMul(g, queries, past.key, { transB: true, alpha }), mask);
-  const onFresh = ops.fusedMatMul(g, queries, fresh.key, { transB: true, alpha });
+  const onPast = ops.add(g, ops.matmul(g, queries, past.key), mask);
+  const onFresh = ops.fusedMatMul(g, queries, fresh.key, { transB: true });
   const unknown = floats([...queries.shape.slice(0, 3), UNKNOWN]);
   const scores = g.op('Concat', [onPast, onFresh], { axis: 3 }, { specs: [unknown] });
   const [toPast, toFresh] = g.ops('Split', [ops.softmax(g, scores), lengths], { axis: 3 }, { specs: [unknown, unknown] });

@@ -1,6 +1,6 @@
 /** Generation: batches of prompts in, sampled or greedy completions with their log-probabilities out. */
 import { createSession, tensor, type GraphSession, type Tensors } from '../onnx/index.js';
-import { headDim, type ParameterLayout } from '../model/parameters.js';
+import type { ParameterLayout } from '../model/parameters.js';
 import { blockTensors } from '../model/weights.js';
 import { samplingUniforms } from '../data/random.js';
 import { badJob } from '../errors.js';
@@ -43,7 +43,10 @@ export interface Completion {
   finished: boolean;
 }
 
-/** Prompts are padded to a multiple of this. It depends on the prompt alone, so batching cannot change a result. */
+/**
+ * Prompts are padded to a multiple of this. Masked columns add exact zeros, and a multiple of the kernels' vector width
+ * keeps the other ones in their lanes: a row's result is the same to the bit whatever the padding.
+ */
 const PROMPT_BUCKET = 32;
 /** Tokens generated in one run of the graph; finished rows are dropped between runs. */
 const CHUNK = 16;
@@ -62,6 +65,12 @@ interface Row {
   last: number;
   tokens: number[];
   logps: number[];
+}
+
+/** Padded length of what is cached of a prompt: all tokens but the last. */
+function bucketOf({ tokens }: Prompt): number {
+  if (tokens.length === 0) throw new Error('a prompt has no tokens');
+  return Math.max(1, Math.ceil((tokens.length - 1) / PROMPT_BUCKET)) * PROMPT_BUCKET;
 }
 
 const int64 = (values: readonly number[], shape: readonly number[]) =>
@@ -103,19 +112,20 @@ export class Decoder {
     const results = new Array<Completion>(prompts.length * settings.samples);
     let done = 0;
     let tokens = 0;
-    for (const [bucket, members] of this.buckets(prompts)) {
-      const rows = members.flatMap((prompt) =>
-        Array.from({ length: settings.samples }, (_, sample) => ({ prompt, sample })),
-      );
-      for (let at = 0; at < rows.length; at += settings.batchSize) {
-        const batch = rows.slice(at, at + settings.batchSize);
-        for (const completion of await this.batch(weights, prompts, bucket, batch, settings)) {
-          results[completion.prompt * settings.samples + completion.sample] = completion;
-          tokens += completion.tokens.length;
-        }
-        done += batch.length;
-        onBatch?.(done, tokens);
+    // Prompts of similar length go together, so that little of a batch is padding.
+    const order = prompts.map((prompt, index) => ({ index, bucket: bucketOf(prompt) }));
+    order.sort((a, b) => a.bucket - b.bucket || a.index - b.index);
+    const rows = order.flatMap(({ index, bucket }) =>
+      Array.from({ length: settings.samples }, (_, sample) => ({ prompt: index, sample, bucket })),
+    );
+    for (let at = 0; at < rows.length; at += settings.batchSize) {
+      const batch = rows.slice(at, at + settings.batchSize);
+      for (const completion of await this.batch(weights, prompts, batch.at(-1)!.bucket, batch, settings)) {
+        results[completion.prompt * settings.samples + completion.sample] = completion;
+        tokens += completion.tokens.length;
       }
+      done += batch.length;
+      onBatch?.(done, tokens);
     }
     return results;
   }
@@ -125,19 +135,6 @@ export class Decoder {
     for (const session of [...this.prefills.values(), ...this.decoders.values()]) await session.release();
     this.prefills.clear();
     this.decoders.clear();
-  }
-
-  /** Prompt indices by padded length of what is cached of them. */
-  private buckets(prompts: readonly Prompt[]): Map<number, number[]> {
-    const buckets = new Map<number, number[]>();
-    prompts.forEach(({ tokens }, index) => {
-      if (tokens.length === 0) throw new Error(`prompt ${index} has no tokens`);
-      const bucket = Math.max(1, Math.ceil((tokens.length - 1) / PROMPT_BUCKET)) * PROMPT_BUCKET;
-      const members = buckets.get(bucket);
-      if (members) members.push(index);
-      else buckets.set(bucket, [index]);
-    });
-    return new Map([...buckets].sort(([a], [b]) => a - b));
   }
 
   private async prefillSession(bucket: number): Promise<GraphSession> {
@@ -158,7 +155,7 @@ export class Decoder {
     return session;
   }
 
-  /** Keys and values of prompts (each once, however many samples), [prompts, kvHeads, bucket, headDim] a tensor. */
+  /** Keys and values of prompts, each once, however many samples; see `prefillGraph`. */
   private async prefill(weights: Tensors, prompts: readonly (readonly number[])[], bucket: number): Promise<Tensors> {
     const session = await this.prefillSession(bucket);
     const { config } = this.layout;
@@ -174,9 +171,9 @@ export class Decoder {
       await breathe();
     }
     if (parts.length === 1) return parts[0]!;
-    const shape = [prompts.length, config.kvHeads, bucket, headDim(config)];
     return Object.fromEntries(
       session.outputNames.map((name) => {
+        const shape = [prompts.length, ...parts[0]![name]!.dims.slice(1)];
         const joined = new Float32Array(shape.reduce((a, b) => a * b));
         let offset = 0;
         for (const part of parts) {

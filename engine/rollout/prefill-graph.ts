@@ -9,7 +9,7 @@ export const MASKED = -1e30;
 
 /**
  * Inputs: the weights; `tokens` int64 [rows, length], prompts filled up on the right.
- * Outputs: `key.N`, `value.N` float32 [rows, kvHeads, length, headDim]. Entries beyond a prompt's own length are
+ * Outputs: `key.N` float32 [rows, kvHeads, headDim, length], `value.N` float32 [rows, kvHeads, length, headDim]. Entries beyond a prompt's own length are
  * junk that decoding masks; attention is causal, so they do not reach the valid ones.
  */
 export function prefillGraph(layout: ParameterLayout, length: number): GraphBuilder {
@@ -35,9 +35,9 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
     const [queriesKeys, v] = ops.split(g, qkv, [(heads + kvHeads) * d, kvHeads * d], 2) as [Value, Value];
     const rotated = rotate(g, queriesKeys, start, tables);
     const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 2) as [Value, Value];
-    const byHead = (value: Value, count: number): Value =>
-      ops.transpose(g, ops.reshape(g, value, [0, 0, count, d]), [0, 2, 1, 3]);
-    const keys = byHead(k, kvHeads);
+    const byHead = (value: Value, count: number, perm = [0, 2, 1, 3]): Value =>
+      ops.transpose(g, ops.reshape(g, value, [0, 0, count, d]), perm);
+    const keys = byHead(k, kvHeads, [0, 2, 3, 1]);
     const values = byHead(v, kvHeads);
     const names = cacheNames(i);
     g.output(names.key, keys);
@@ -46,7 +46,7 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
 
     const shared = (heads / kvHeads) * length;
     const queries = ops.reshape(g, byHead(q, heads), [0, kvHeads, shared, d]);
-    const scores = ops.fusedMatMul(g, queries, keys, { transB: true, alpha: 1 / Math.sqrt(d) });
+    const scores = ops.fusedMatMul(g, queries, keys, { alpha: 1 / Math.sqrt(d) });
     const masked = ops.add(g, ops.reshape(g, scores, [0, heads, length, length]), mask);
     const attention = ops.reshape(g, ops.softmax(g, masked), [0, kvHeads, shared, length]);
     const mixed = ops.reshape(g, ops.matmul(g, attention, values), [0, heads, length, d]);

@@ -1,20 +1,22 @@
 /** Sequences laid out for the training graphs. */
+import { packSequences, type MicroBatch, type SequenceSize } from '../data/packing.js';
 import type { TokenBatch } from '../model/batch.js';
 import { headDim, type DecoderConfig } from '../model/parameters.js';
-import { planMicroBatches, type MicroBatch } from '../data/micro-batches.js';
 
 /** Activations of one micro-batch that are kept for the backward pass may take about this much. */
-const ACTIVATION_BYTES = 256 * 2 ** 20;
-/** Beyond this many tokens a run does not get faster, only larger. */
-const MOST_TOKENS = 4096;
+const ACTIVATION_BYTES = 512 * 2 ** 20;
+/** Beyond this many tokens a run falls out of the processor's caches and gets slower. */
+const MOST_TOKENS = 1100;
 /** Keys and values of all rows decoded together may take about this much. */
 const CACHE_BYTES = 512 * 2 ** 20;
 const MOST_ROWS = 128;
+/** Graphs kept loaded: every objective with every shape of a typical job. */
+export const TRAINING_SESSIONS = 32;
 
 /** Tokens of one micro-batch, padding included: a function of the model alone, so that resuming gives the same sums. */
-export function microBatchTokens(config: DecoderConfig): number {
-  const { layers, hiddenSize, intermediateSize } = config;
-  const bytes = 4 * layers * (16 * hiddenSize + 6 * intermediateSize) + 12 * config.vocabSize;
+function microBatchTokens(config: DecoderConfig): number {
+  const { layers, hiddenSize, intermediateSize, vocabSize } = config;
+  const bytes = 4 * layers * (16 * hiddenSize + 6 * intermediateSize) + 12 * vocabSize;
   return Math.min(MOST_TOKENS, Math.max(128, Math.floor(ACTIVATION_BYTES / bytes)));
 }
 
@@ -24,26 +26,28 @@ export function rolloutRows(config: DecoderConfig): number {
   return Math.min(MOST_ROWS, Math.max(1, Math.floor(CACHE_BYTES / bytes)));
 }
 
-/** Micro-batches of sequences with the given numbers of tokens; `length` counts predicted positions. */
-export function planSequences(lengths: readonly number[], config: DecoderConfig): MicroBatch[] {
-  return planMicroBatches(
-    lengths.map((length) => length - 1),
-    { maxTokens: microBatchTokens(config), hiddenSize: config.hiddenSize },
-  );
+/** Micro-batches of sequences for a model of this shape. */
+export function planMicroBatches(sizes: readonly SequenceSize[], config: DecoderConfig): MicroBatch[] {
+  return packSequences(sizes, microBatchTokens(config));
 }
 
-/** The token ids of a micro-batch, [rows, length + 1], filled up with `padding`. */
+/** Token ids and segments of a micro-batch, [rows, length], filled up with `padding`. */
 export function tokenBatch(plan: MicroBatch, sequences: readonly Int32Array[], padding: number): TokenBatch {
-  const length = plan.length + 1;
-  const tokens = new Int32Array(plan.rows * length).fill(padding);
-  plan.members.forEach((member, row) => tokens.set(sequences[member]!, row * length));
-  return { rows: plan.rows, length, tokens };
+  const { rows, length } = plan;
+  const tokens = new Int32Array(rows * length).fill(padding);
+  const segments = new Int32Array(rows * length).fill(-1);
+  for (const { sequence, row, offset } of plan.placements) {
+    const ids = sequences[sequence]!;
+    const start = row * length + offset;
+    tokens.set(ids, start);
+    segments.fill(sequence, start, start + ids.length);
+  }
+  return { rows, length, tokens, segments };
 }
 
 /** Values per token in the layout of `tokenBatch`; padding is 0. */
 export function perToken(plan: MicroBatch, values: readonly Float32Array[]): Float32Array {
-  const length = plan.length + 1;
-  const out = new Float32Array(plan.rows * length);
-  plan.members.forEach((member, row) => out.set(values[member]!, row * length));
+  const out = new Float32Array(plan.rows * plan.length);
+  for (const { sequence, row, offset } of plan.placements) out.set(values[sequence]!, row * plan.length + offset);
   return out;
 }

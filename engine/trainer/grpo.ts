@@ -6,7 +6,7 @@ import type { GrpoJob } from '../job.js';
 import { TrainingRuntime, type GrpoPart } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { Decoder } from '../rollout/decoder.js';
-import { perToken, planSequences, rolloutRows, tokenBatch } from './batches.js';
+import { TRAINING_SESSIONS, perToken, planMicroBatches, rolloutRows, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { rollOut, type Rollout } from './rollouts.js';
 import { loadSourceModel } from './source-model.js';
@@ -38,7 +38,7 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
   const runtime = await TrainingRuntime.create(
     layout,
     { params: parameters, m, v, step: updates },
-    { threads: job.threads, optimizer: job.optimizer },
+    { threads: job.threads, optimizer: job.optimizer, maxSessions: TRAINING_SESSIONS },
   );
   const decoder = new Decoder(layout, job.threads);
 
@@ -47,12 +47,14 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
     const { clip, klCoefficient, temperature } = job;
     const sequences = rollouts.map((rollout) => rollout.tokens);
     const totalTokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
+    // The graph takes one advantage a row, so rows are shared by completions of equal advantage.
+    const sizes = rollouts.map(({ tokens, advantage }) => ({ tokens: tokens.length, group: advantage }));
     const total = { loss: 0, kl: 0, clipShare: 0 };
-    for (const plan of planSequences(sequences.map((tokens) => tokens.length), config)) {
+    for (const plan of planMicroBatches(sizes, config)) {
       const batch = tokenBatch(plan, sequences, tokenizer.padding);
       const refLogprobs = await runtime.logprobs(batch, { params: reference, temperature });
       const advantages = new Float32Array(plan.rows);
-      plan.members.forEach((member, row) => (advantages[row] = rollouts[member]!.advantage));
+      for (const { sequence, row } of plan.placements) advantages[row] = rollouts[sequence]!.advantage;
       const part = await runtime.gradGrpo(
         {
           ...batch,

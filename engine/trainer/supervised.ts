@@ -5,7 +5,7 @@ import { badJob } from '../errors.js';
 import type { SupervisedJob } from '../job.js';
 import { TrainingRuntime } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
-import { perToken, planSequences, tokenBatch } from './batches.js';
+import { TRAINING_SESSIONS, perToken, planMicroBatches, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { loadSourceModel } from './source-model.js';
 import { TrainingSession, type Step } from './training-session.js';
@@ -25,7 +25,7 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   const runtime = await TrainingRuntime.create(
     layout,
     { params: parameters, m, v, step: updates },
-    { threads: job.threads, optimizer: job.optimizer },
+    { threads: job.threads, optimizer: job.optimizer, maxSessions: TRAINING_SESSIONS },
   );
 
   const step: Step = async (number, state) => {
@@ -34,7 +34,7 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
     const weights = batch.map((sample) => sample.weights);
     const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
     let loss = 0;
-    for (const plan of planSequences(sequences.map((tokens) => tokens.length), config)) {
+    for (const plan of planMicroBatches(sequences.map((ids) => ({ tokens: ids.length })), config)) {
       const micro = { ...tokenBatch(plan, sequences, tokenizer.padding), weights: perToken(plan, weights) };
       loss += (await runtime.gradSupervised(micro, totalWeight)).loss;
       await io.breathe();

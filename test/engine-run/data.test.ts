@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EpochOrder, supervisedStep, supervisedSteps } from '../../engine/data/epochs.js';
-import { paddedLength, planMicroBatches } from '../../engine/data/micro-batches.js';
+import { packSequences, rowLength } from '../../engine/data/packing.js';
 import { readGenerationPrompts, readGrpoPrompts } from '../../engine/data/prompts.js';
 import { readSupervisedData } from '../../engine/data/supervised-data.js';
 import { tinyModel } from './support/tiny-model.js';
@@ -83,34 +83,45 @@ describe('epochs', () => {
   });
 });
 
-describe('micro-batches', () => {
-  it('hold every sequence once, within rows, length and memory', () => {
-    const lengths = fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 60 });
+describe('packing', () => {
+  const sizes = fc.array(fc.record({ tokens: fc.integer({ min: 2, max: 700 }), group: fc.integer({ min: 0, max: 3 }) }), {
+    minLength: 1,
+    maxLength: 60,
+  });
+
+  it('places every sequence once, without overlap, with its own group, within rows and memory', () => {
     fc.assert(
-      fc.property(lengths, fc.integer({ min: 64, max: 4096 }), (sizes, maxTokens) => {
-        const batches = planMicroBatches(sizes, { maxTokens, hiddenSize: 64 });
-        expect(batches.flatMap((b) => b.members).sort((a, b) => a - b)).toEqual([...sizes.keys()]);
-        for (const { rows, length, members } of batches) {
-          expect(members.length).toBeLessThanOrEqual(rows);
-          expect(Math.max(...members.map((i) => sizes[i]!))).toBeLessThanOrEqual(length);
+      fc.property(sizes, fc.integer({ min: 128, max: 4096 }), (sequences, maxTokens) => {
+        const batches = packSequences(sequences, maxTokens);
+        const placed = batches.flatMap((b) => b.placements.map((p) => p.sequence));
+        expect(placed.sort((a, b) => a - b)).toEqual([...sequences.keys()]);
+        for (const { rows, length, placements } of batches) {
           expect(rows === 1 || rows * length <= maxTokens).toBe(true);
-          expect(Math.log2(rows) % 1).toBe(0);
+          for (let row = 0; row < rows; row++) {
+            const own = placements.filter((p) => p.row === row).sort((a, b) => a.offset - b.offset);
+            expect(own.length).toBeGreaterThan(0);
+            expect(new Set(own.map((p) => sequences[p.sequence]!.group)).size).toBe(1);
+            let end = 0;
+            for (const { sequence, offset } of own) {
+              expect(offset).toBe(end);
+              end += sequences[sequence]!.tokens;
+            }
+            expect(end).toBeLessThanOrEqual(length);
+          }
         }
       }),
     );
   });
 
-  it('need few shapes and little padding for a typical batch', () => {
-    const sizes = Array.from({ length: 128 }, (_, i) => 40 + ((i * 37) % 60));
-    const batches = planMicroBatches(sizes, { maxTokens: 4096, hiddenSize: 96 });
-    const padded = batches.reduce((sum, b) => sum + b.rows * b.length, 0);
-    expect(padded / sizes.reduce((a, b) => a + b)).toBeLessThan(1.35);
-    expect(batches.length).toBeLessThan(8);
+  it('wastes little and needs few shapes for a typical batch', () => {
+    const sequences = Array.from({ length: 128 }, (_, i) => ({ tokens: 40 + ((i * 37) % 60) }));
+    const batches = packSequences(sequences, 1100);
+    const used = sequences.reduce((sum, { tokens }) => sum + tokens, 0);
+    expect(batches.reduce((sum, b) => sum + b.rows * b.length, 0) / used).toBeLessThan(1.15);
+    expect(new Set(batches.map((b) => `${b.rows} ${b.length}`)).size).toBeLessThan(4);
   });
 
-  it('pad to multiples that widen with the length', () => {
-    expect([1, 32, 33, 256, 257, 512, 513, 1025].map((n) => paddedLength(n))).toEqual([
-      32, 32, 64, 256, 320, 512, 640, 1280,
-    ]);
+  it('has rows of 128, 192, 256, 384, … positions', () => {
+    expect([1, 128, 129, 193, 257, 385, 700, 5000].map(rowLength)).toEqual([128, 128, 192, 256, 384, 512, 768, 6144]);
   });
 });
