@@ -1,9 +1,9 @@
 /** Train one stage's model: find or resume it, supervise the engine, store its checkpoints, publish the result. */
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { StepMetrics } from '../../engine/job.js';
 import { homeDirectory } from '../../infra/environment.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
@@ -95,7 +95,11 @@ async function trainUnderLease(
     });
     return { status: 'done', outcome };
   } finally {
-    if (!process.env.RMR1_KEEP_WORK) await rm(dir, { recursive: true, force: true });
+    if (!process.env.RMR1_KEEP_WORK) {
+      await rm(dir, { recursive: true, force: true });
+      // Other attempts may still be in it.
+      await rmdir(dirname(dir)).catch(() => undefined);
+    }
   }
 }
 
