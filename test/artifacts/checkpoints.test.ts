@@ -3,6 +3,7 @@ import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { proxyTo } from './proxy.js';
 import { vandalise } from './raw-bucket.js';
 import { freshKey, useStore } from './shared-store.js';
 
@@ -104,6 +105,24 @@ describe('a zombie', () => {
       message: expect.stringContaining('Attempt 1') as string,
     });
     expect((await s3.store.latestCheckpoint(stage))?.step).toBe(20);
+  });
+
+  test('overtaken while its parts go up does not publish them', async () => {
+    const stage = freshKey();
+    const proxy = await proxyTo(s3.settings.endpoint!, {
+      onRequest: async (line) => {
+        if (/^PUT .*model\.safetensors/.test(line)) await s3.store.claimStage(stage, 'successor');
+      },
+    });
+    const slow = s3.another({ endpoint: proxy.endpoint });
+    await slow.claimStage(stage, 'zombie');
+    await expect(slow.saveCheckpoint(stage, 10, 1, await snapshot('zombie'))).rejects.toMatchObject({
+      type: 'Fenced',
+    });
+    expect(await s3.store.listKeys(`checkpoints/${stage}/step-`)).not.toContainEqual(
+      expect.stringContaining('manifest.json'),
+    );
+    proxy.close();
   });
 
   test('frozen between its last part and its manifest changes nothing when it wakes', async () => {

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, readdir, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { objectKey } from '../../activities/artifacts/objects.js';
+import { proxyTo } from './proxy.js';
 import { abandonUpload, unfinishedUploads, vandalise } from './raw-bucket.js';
 import { freshKey, useStore } from './shared-store.js';
 
@@ -109,21 +110,24 @@ describe('a large file', () => {
     expect(await unfinishedUploads(s3.settings)).toEqual([]);
   });
 
-  test('that shrinks while it goes up leaves neither an object nor parts', async () => {
-    const dir = await scratch();
-    const path = join(dir, 'shrinking');
+  test.each([
+    ['shrinks', (path: string) => truncate(path, 20 * 1024 * 1024)],
+    ['is rewritten in the same length', (path: string) => writeFile(path, randomBytes(size))],
+  ])('that %s between its hash and its upload leaves neither an object nor parts', async (_, change) => {
+    const path = join(await scratch(), 'changing');
     await writeFile(path, randomBytes(size));
-    const promised = sha256(await readFile(path));
-    const upload = s3.store.putFile('model', path);
-    // The hash is taken first; by the time a part is under way the file is shorter than promised.
-    const cut = (async () => {
-      while ((await unfinishedUploads(s3.settings)).length === 0) await stat(path);
-      await truncate(path, 20 * 1024 * 1024);
-    })();
-    await Promise.all([expect(upload).rejects.toThrow(), cut]);
-    const uri = `s3://${s3.settings.bucket}/${s3.settings.prefix}/${objectKey(promised)}`;
-    expect(await s3.store.has({ uri, sha256: promised, bytes: size, kind: 'model' })).toBe(false);
+    const sealed = sha256(await readFile(path));
+    // The store is asked whether it has the content after the hash is known and before the upload begins.
+    const proxy = await proxyTo(s3.settings.endpoint!, {
+      onRequest: async (line) => {
+        if (line.startsWith('HEAD')) await change(path);
+      },
+    });
+    await expect(s3.another({ endpoint: proxy.endpoint }).putFile('model', path)).rejects.toThrow();
+    const uri = `s3://${s3.settings.bucket}/${s3.settings.prefix}/${objectKey(sealed)}`;
+    expect(await s3.store.has({ uri, sha256: sealed, bytes: size, kind: 'model' })).toBe(false);
     expect(await unfinishedUploads(s3.settings)).toEqual([]);
+    proxy.close();
   });
 
   test('whose writer was killed in mid-upload is invisible and can be swept up', async () => {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import { settingsFromEnvironment } from '../../activities/artifacts/settings.js'
 import { ArtifactStore, storeFromEnvironment } from '../../activities/artifacts/store.js';
 import { resolveBinary } from '../../infra/local/binaries.js';
 import { startSeaweed, type SeaweedServer } from '../../infra/local/seaweed.js';
+import { proxyTo } from './proxy.js';
 
 let dir: string;
 let server: SeaweedServer;
@@ -52,13 +52,16 @@ describe('a connection that breaks inside an object', () => {
     const direct = new ArtifactStore(server.settings);
     const body = randomBytes(3 * 1024 * 1024);
     const ref = await direct.putBytes('model', body);
-    const cutting = await cuttingProxy(Number(new URL(server.settings.endpoint as string).port), 2);
-    const store = new ArtifactStore({ ...server.settings, endpoint: `http://127.0.0.1:${cutting.port}` });
+    let cuts = 0;
+    const proxy = await proxyTo(server.settings.endpoint!, {
+      cutAfter: (bytes) => bytes > 1_000_000 && cuts < 2 && Boolean(++cuts),
+    });
+    const store = new ArtifactStore({ ...server.settings, endpoint: proxy.endpoint });
     expect((await store.getBytes(ref)).equals(body)).toBe(true);
-    expect(cutting.cuts()).toBe(2);
+    expect(cuts).toBe(2);
     store.close();
     direct.close();
-    cutting.close();
+    proxy.close();
   });
 });
 
@@ -125,45 +128,3 @@ describe('settings from the environment', () => {
     store.close();
   });
 });
-
-/** A TCP proxy that drops its first `times` large answers in the middle. */
-async function cuttingProxy(
-  target: number,
-  times: number,
-): Promise<{ port: number; cuts: () => number; close: () => void }> {
-  const { connect } = await import('node:net');
-  let cuts = 0;
-  const sockets = new Set<Socket>();
-  const proxy = createServer((client) => {
-    const upstream = connect(target, '127.0.0.1');
-    let passed = 0;
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    client.pipe(upstream);
-    upstream.on('data', (chunk: Buffer) => {
-      passed += chunk.length;
-      if (passed > 1_000_000 && cuts < times) {
-        cuts += 1;
-        client.destroy();
-        return;
-      }
-      client.write(chunk);
-    });
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  const address = proxy.address();
-  return {
-    port: typeof address === 'object' && address ? address.port : 0,
-    cuts: () => cuts,
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      proxy.close();
-    },
-  };
-}
