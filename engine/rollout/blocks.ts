@@ -16,6 +16,33 @@ export function rotaryInputs(g: GraphBuilder, config: DecoderConfig): RotaryTabl
   return { cos: g.constant('float32', shape, cosine), sin: g.constant('float32', shape, sine) };
 }
 
+/**
+ * Longest sum one matrix product may form. onnxruntime splits longer ones into blocks whose size depends on how many
+ * columns a thread gets, hence on the rows and on the number of threads, and other blocks round differently. Sums of up
+ * to 128 terms are always one block; longer ones are added up from such products here, always in the same order.
+ */
+const INNER_BLOCK = 128;
+
+/** A weight [outputs, inputs] as factors [inputs of a block, outputs], to be prepared once and used by `product`. */
+export function factors(g: GraphBuilder, weight: Value, scale?: Value): Value[] {
+  const transposed = ops.transpose(g, weight, [1, 0]);
+  const scaled = scale ? ops.mul(g, transposed, scale) : transposed;
+  const sizes = blockSizes(weight.shape[1]!);
+  return sizes.length === 1 ? [scaled] : ops.split(g, scaled, sizes, 0);
+}
+
+/** `x` [..., inputs] times the weight that `factors` prepared. */
+export function product(g: GraphBuilder, x: Value, weight: readonly Value[]): Value {
+  if (weight.length === 1) return ops.matmul(g, x, weight[0]!);
+  const parts = ops.split(g, x, weight.map((factor) => factor.shape[0]!), x.shape.length - 1);
+  return parts.map((part, i) => ops.matmul(g, part, weight[i]!)).reduce((sum, part) => ops.add(g, sum, part));
+}
+
+function blockSizes(inputs: number): number[] {
+  const count = Math.ceil(inputs / INNER_BLOCK);
+  return Array.from({ length: count }, (_, i) => Math.min(INNER_BLOCK, inputs - i * INNER_BLOCK));
+}
+
 /** Rotate all heads of `x` [rows, tokens, heads · headDim] to their `positions` ([rows, tokens], or [1]: the first). */
 export function rotate(g: GraphBuilder, x: Value, positions: Value, tables: RotaryTables): Value {
   return g.op('RotaryEmbedding', [x, positions, tables.cos, tables.sin], {}, { domain: CONTRIB });

@@ -9,7 +9,17 @@ import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
 import type { OutputSpec } from '../onnx/shape-inference.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
 import { weightInputs } from '../model/weights.js';
-import { addAndNormalize, cacheNames, keyShape, rotaryInputs, rotate, swiglu, valueShape } from './blocks.js';
+import {
+  addAndNormalize,
+  cacheNames,
+  factors,
+  keyShape,
+  product,
+  rotaryInputs,
+  rotate,
+  swiglu,
+  valueShape,
+} from './blocks.js';
 
 const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', shape });
 
@@ -57,18 +67,17 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
     {},
     { specs: [floats(valueShape(config))] },
   );
-  const transposed = (weight: Value): Value => ops.transpose(outer, weight, [1, 0]);
   // The attention scale goes into the query weights: products of one row are fast only without a factor of their own.
   const scale = new Float32Array((heads + 2 * kvHeads) * d).fill(1);
   scale.fill(1 / Math.sqrt(d), 0, heads * d);
   const queryScale = outer.constant('float32', [1, scale.length], scale);
   const matrices = weights.layers.map((layer) => ({
-    qkv: ops.mul(outer, transposed(layer.qkv), queryScale),
-    o: transposed(layer.o),
-    gateUp: transposed(layer.gateUp),
-    down: transposed(layer.down),
+    qkv: factors(outer, layer.qkv, queryScale),
+    o: factors(outer, layer.o),
+    gateUp: factors(outer, layer.gateUp),
+    down: factors(outer, layer.down),
   }));
-  const head = transposed(weights.head);
+  const head = factors(outer, weights.head);
 
   const fresh = Array.from({ length: 2 * layers }, () => empty);
   const { carried, scans } = outer.loop(
@@ -82,7 +91,7 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
       const lengths = ops.concat(g, [pastLength, freshLength], 0);
       const grown: Value[] = [];
       for (let i = 0; i < layers; i++) {
-        const qkv = ops.matmul(g, x, matrices[i]!.qkv);
+        const qkv = product(g, x, matrices[i]!.qkv);
         const [queriesKeys, v] = ops.split(g, qkv, [(heads + kvHeads) * d, kvHeads * d], 1) as [Value, Value];
         const rotated = ops.squeeze(g, rotate(g, ops.unsqueeze(g, queriesKeys, [1]), position!, tables), [1]);
         const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 1) as [Value, Value];
@@ -93,16 +102,16 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
         const values = append(cache[2 * i + 1]!, v);
         grown.push(keys, values);
         const mixed = attend(g, queries, past[i]!, { key: keys, value: values }, mask, lengths);
-        const attended = ops.matmul(g, ops.reshape(g, mixed, [0, hiddenSize]), matrices[i]!.o);
+        const attended = product(g, ops.reshape(g, mixed, [0, hiddenSize]), matrices[i]!.o);
         const middle = addAndNormalize(g, attended, residual, weights.layers[i]!.mlpNorm, normEpsilon);
-        const gateUp = ops.matmul(g, middle.y, matrices[i]!.gateUp);
-        const down = ops.matmul(g, swiglu(g, gateUp, config.intermediateSize), matrices[i]!.down);
+        const gateUp = product(g, middle.y, matrices[i]!.gateUp);
+        const down = product(g, swiglu(g, gateUp, config.intermediateSize), matrices[i]!.down);
         const norm = i + 1 < layers ? weights.layers[i + 1]!.attentionNorm : weights.finalNorm;
         const end = addAndNormalize(g, down, middle.sum, norm, normEpsilon);
         residual = end.sum;
         x = end.y;
       }
-      const logits = ops.matmul(g, x, head);
+      const logits = product(g, x, head);
       const choice =
         uniforms && inverseTemperature
           ? sample(g, ops.mul(g, logits, inverseTemperature), ops.gather(g, uniforms, iteration))

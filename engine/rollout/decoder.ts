@@ -50,8 +50,8 @@ export interface Completion {
 const PROMPT_BUCKET = 32;
 /** Tokens generated in one run of the graph; finished rows are dropped between runs. */
 const CHUNK = 16;
-/** One row takes another path through the matrix kernels, with other rounding; so there are always two. */
-const MIN_ROWS = 2;
+/** A single row takes another path through the matrix kernels, and few rows are shared out between many threads. */
+const MIN_ROWS = 8;
 /** Largest attention matrix of one prefill run, in elements. */
 const PREFILL_ELEMENTS = 1 << 26;
 

@@ -2,7 +2,7 @@
 import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
 import { weightInputs } from '../model/weights.js';
-import { addAndNormalize, cacheNames, rotaryInputs, rotate, swiglu } from './blocks.js';
+import { addAndNormalize, cacheNames, factors, product, rotaryInputs, rotate, swiglu } from './blocks.js';
 
 /** Far below any score, so that its softmax weight is exactly 0. */
 export const MASKED = -1e30;
@@ -31,7 +31,7 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
   let x = ops.rmsNorm(g, residual, weights.layers[0]!.attentionNorm, normEpsilon).y;
   for (let i = 0; i < layers; i++) {
     const layer = weights.layers[i]!;
-    const qkv = ops.fusedMatMul(g, x, layer.qkv, { transB: true });
+    const qkv = product(g, x, factors(g, layer.qkv));
     const [queriesKeys, v] = ops.split(g, qkv, [(heads + kvHeads) * d, kvHeads * d], 2) as [Value, Value];
     const rotated = rotate(g, queriesKeys, start, tables);
     const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 2) as [Value, Value];
@@ -51,10 +51,10 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
     const attention = ops.reshape(g, ops.softmax(g, masked), [0, kvHeads, shared, length]);
     const mixed = ops.reshape(g, ops.matmul(g, attention, values), [0, heads, length, d]);
     const merged = ops.reshape(g, ops.transpose(g, mixed, [0, 2, 1, 3]), [0, 0, hiddenSize]);
-    const attended = ops.fusedMatMul(g, merged, layer.o, { transB: true });
+    const attended = product(g, merged, factors(g, layer.o));
     const middle = addAndNormalize(g, attended, residual, layer.mlpNorm, normEpsilon);
-    const gateUp = ops.fusedMatMul(g, middle.y, layer.gateUp, { transB: true });
-    const down = ops.fusedMatMul(g, swiglu(g, gateUp, config.intermediateSize), layer.down, { transB: true });
+    const gateUp = product(g, middle.y, factors(g, layer.gateUp));
+    const down = product(g, swiglu(g, gateUp, config.intermediateSize), factors(g, layer.down));
     const end = addAndNormalize(g, down, middle.sum, weights.layers[i + 1]!.attentionNorm, normEpsilon);
     residual = end.sum;
     x = end.y;
