@@ -8,6 +8,11 @@ import { identityOf } from './process-table.js';
 
 const POLL_MS = 50;
 
+interface Holder extends ProcessRef {
+  /** The holder's own name of the lock's content, left behind if it dies. */
+  file?: string;
+}
+
 /**
  * Runs `work` while holding the lock file `path`; other processes and other callers wait. The lock of a process
  * that died is taken over.
@@ -19,7 +24,7 @@ export async function withLock<T>(
 ): Promise<T> {
   await mkdir(dirname(path), { recursive: true });
   const own = `${path}.${randomBytes(6).toString('hex')}`;
-  const holder: ProcessRef = { pid: process.pid, startedAt: identityOf(process.pid) ?? '' };
+  const holder: Holder = { pid: process.pid, startedAt: identityOf(process.pid) ?? '', file: own };
   await writeFile(own, JSON.stringify(holder), { mode: 0o600 });
   try {
     await acquire(path, own, options);
@@ -72,13 +77,15 @@ async function breakStale(path: string, dead: ProcessRef): Promise<void> {
   const moved = await readHolder(aside);
   if (moved && (moved.pid !== dead.pid || moved.startedAt !== dead.startedAt)) {
     await link(aside, path).catch(() => undefined);
+  } else if (moved?.file?.startsWith(`${path}.`)) {
+    await rm(moved.file, { force: true });
   }
   await rm(aside, { force: true });
 }
 
-async function readHolder(path: string): Promise<ProcessRef | undefined> {
+async function readHolder(path: string): Promise<Holder | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as ProcessRef;
+    return JSON.parse(await readFile(path, 'utf8')) as Holder;
   } catch {
     return undefined;
   }

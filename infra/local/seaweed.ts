@@ -105,7 +105,7 @@ function handle(
     process: () => current,
     stop: async () => {
       await stopGroup(current, STOP_GRACE_MS);
-      await removeSockets(ports);
+      await removeSockets(portNumbers(ports));
     },
     kill9: () => killGroup(current),
     restart: async () => {
@@ -220,11 +220,13 @@ function portNumbers(ports: SeaweedPorts): number[] {
   ]);
 }
 
-/** It puts Unix sockets named by port into /tmp and leaves them there when killed. */
-async function removeSockets(ports: SeaweedPorts): Promise<void> {
-  for (const [part, port] of Object.entries(ports) as Array<[string, number]>) {
-    await rm(`/tmp/seaweedfs-${part}-${port}.sock`, { force: true });
-    await rm(`/tmp/seaweedfs-${part}-grpc-${port + GRPC_OFFSET}.sock`, { force: true });
+/** SeaweedFS puts Unix sockets named by port into /tmp and leaves them there when killed. */
+export async function removeSockets(ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    for (const part of ['s3', 'filer', 'master', 'volume', 'admin']) {
+      await rm(`/tmp/seaweedfs-${part}-${port}.sock`, { force: true });
+      await rm(`/tmp/seaweedfs-${part}-grpc-${port}.sock`, { force: true });
+    }
   }
 }
 

@@ -9,7 +9,7 @@ import { connectTemporal, describeNamespace, type NamespaceSettings } from './na
 import { startNodeService, stopService, type NodeService, type NodeServiceOptions } from './node-service.js';
 import { isRunning, stopGroup, type SpawnedProcess } from './process.js';
 import { ensureBucket, probeReadWrite } from './s3-probe.js';
-import { startSeaweed } from './seaweed.js';
+import { removeSockets, startSeaweed } from './seaweed.js';
 import { StackFile, type ProcessRecord, type StackState } from './stack-file.js';
 import { startTemporal, useTemporal } from './temporal.js';
 
@@ -248,7 +248,9 @@ export class LocalStack {
     await Promise.all(
       names.map(async (name) => {
         const server = servers[name];
-        if (server) await stopGroup(server, 20_000);
+        if (!server) return;
+        await stopGroup(server, 20_000);
+        if (name === 's3') await removeSockets(server.ports);
       }),
     );
     await this.file.update((state) => {

@@ -35,8 +35,10 @@ describe('a lock file', () => {
     const path = join(dir.path, 'a.lock');
     const child = spawn('true');
     await once(child, 'exit');
-    await writeFile(path, JSON.stringify({ pid: child.pid, startedAt: '1' }));
+    const holder = JSON.stringify({ pid: child.pid, startedAt: '1', file: `${path}.dead` });
+    for (const name of [path, `${path}.dead`]) await writeFile(name, holder);
     expect(await withLock(path, () => Promise.resolve('in'))).toBe('in');
+    expect(await readdir(dir.path)).toEqual([]);
   });
 
   test('of a number that now belongs to another process is taken over', async () => {
