@@ -2,6 +2,7 @@
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { ApplicationFailure } from '@temporalio/common';
 import { policyOf, ERROR_TYPES } from '../workflows/errors.js';
+import { logger } from './logger.js';
 
 /** Turns an error whose `type` is in the table into the failure that workflows and people see. */
 export class TypedFailures implements ActivityInboundCallsInterceptor {
@@ -12,7 +13,9 @@ export class TypedFailures implements ActivityInboundCallsInterceptor {
     try {
       return await next(input);
     } catch (error) {
-      throw typedFailure(error);
+      const failure = typedFailure(error);
+      if (failure !== error) logger.warn({ err: error }, 'activity failed');
+      throw failure;
     }
   }
 }
@@ -22,10 +25,12 @@ export function typedFailure(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ApplicationFailure) return error;
   const { type } = error as { type?: unknown };
   if (typeof type !== 'string' || !Object.hasOwn(ERROR_TYPES, type)) return error;
-  return ApplicationFailure.create({
+  const failure = ApplicationFailure.create({
     message: error.message,
     type,
     nonRetryable: !policyOf(type).retry,
-    cause: error,
   });
+  // The server keeps 4 kB of a failure that is retried: the sentence for people fits, stacks and causes do not.
+  failure.stack = '';
+  return failure;
 }
