@@ -5,18 +5,19 @@ import { silu } from './elementwise.js';
 
 /** silu(gate) ∘ up, both [rows, size], with the gradient in closed form. */
 export function swiglu(g: GraphBuilder, gate: Value, up: Value): Value {
-  let activated: Value | undefined;
+  let saved: { activated: Value; out: Value } | undefined;
   const [out] = g.composite(
     [gate, up],
     () => {
-      activated = silu(g, gate);
-      return [ops.mul(g, activated, up)] as [Value];
+      const activated = silu(g, gate);
+      saved = { activated, out: ops.mul(g, activated, up) };
+      return [saved.out] as [Value];
     },
     ([d]) => {
-      // silu′ = σ + silu·(1 − σ)
-      const sigma = ops.sigmoid(g, gate);
-      const slope = ops.sub(g, ops.add(g, sigma, activated!), ops.mul(g, sigma, activated!));
-      return [ops.mul(g, ops.mul(g, d!, up), slope), ops.mul(g, d!, activated!)];
+      // silu′ = σ + silu·(1 − σ), so up·silu′ = out + σ·(up − out).
+      const { activated, out: product } = saved!;
+      const slope = ops.add(g, product, ops.mul(g, ops.sigmoid(g, gate), ops.sub(g, up, product)));
+      return [ops.mul(g, d!, slope), ops.mul(g, d!, activated)];
     },
   );
   return out;

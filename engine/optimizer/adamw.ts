@@ -59,11 +59,12 @@ export class AdamW {
    */
   async update(state: OptimizerState, gradient: Float32Array, learningRate: number): Promise<number> {
     const step = state.step + 1;
-    const { beta1, beta2, weightDecay } = this.#settings;
+    const { beta1, beta2, epsilon, weightDecay } = this.#settings;
+    const rootCorrection = Math.sqrt(1 - beta2 ** step);
     const feeds: Tensors = {
       gradient: tensor('float32', gradient, [gradient.length]),
-      stepSize: scalar(learningRate / (1 - beta1 ** step)),
-      inverseRootCorrection: scalar(1 / Math.sqrt(1 - beta2 ** step)),
+      stepSize: scalar((learningRate * rootCorrection) / (1 - beta1 ** step)),
+      epsilon: scalar(epsilon * rootCorrection),
       keep: scalar(1 - learningRate * weightDecay),
     };
     const into: Tensors = {};
@@ -98,26 +99,29 @@ interface Part {
 
 const scalar = (value: number): ReturnType<typeof tensor> => tensor('float32', Float32Array.of(value), []);
 
+/**
+ * With g clipped to c·g: m ← β₁m + (1−β₁)c·g, v ← β₂v + (1−β₂)c²·g², and
+ * p ← keep·p − stepSize · m / (√v + epsilon), where the bias corrections are part of `stepSize` and `epsilon`.
+ */
 function adamGraph(size: number, parts: readonly Part[], settings: AdamSettings): GraphBuilder {
-  const { beta1, beta2, epsilon, gradClip } = settings;
+  const { beta1, beta2, gradClip } = settings;
   const g = new GraphBuilder('adamw');
   const gradient = g.input('gradient', 'float32', [size]);
-  const [stepSize, inverseRootCorrection, keep] = ['stepSize', 'inverseRootCorrection', 'keep'].map((name) =>
+  const [stepSize, epsilon, keep] = ['stepSize', 'epsilon', 'keep'].map((name) =>
     g.input(name, 'float32', []),
   ) as [Value, Value, Value];
   const norm = ops.sqrt(g, ops.reduceSumSquare(g, gradient, [0], false));
-  const clipScale = ops.minimum(g, ops.div(g, gradClip, ops.add(g, norm, NORM_EPSILON)), 1);
+  const clip = ops.minimum(g, ops.div(g, gradClip, ops.add(g, norm, NORM_EPSILON)), 1);
+  const share1 = ops.mul(g, clip, 1 - beta1);
+  const share2 = ops.mul(g, ops.mul(g, clip, clip), 1 - beta2);
   g.output('norm', norm);
   for (const { name, start, end, decay } of parts) {
     const [grad, p, m, v] = ['g', 'p', 'm', 'v'].map((key) =>
       g.input(`${key}.${name}`, 'float32', [end - start]),
     ) as [Value, Value, Value, Value];
-    const clipped = ops.mul(g, grad, clipScale);
-    const newM = ops.add(g, m, ops.mul(g, ops.sub(g, clipped, m), 1 - beta1));
-    const square = ops.mul(g, ops.mul(g, clipped, clipped), 1 - beta2);
-    const newV = ops.add(g, ops.mul(g, v, beta2), square);
-    const root = ops.add(g, ops.mul(g, ops.sqrt(g, newV), inverseRootCorrection), epsilon);
-    const change = ops.mul(g, ops.div(g, newM, root), stepSize);
+    const newM = ops.add(g, ops.mul(g, m, beta1), ops.mul(g, grad, share1));
+    const newV = ops.add(g, ops.mul(g, v, beta2), ops.mul(g, ops.mul(g, grad, grad), share2));
+    const change = ops.mul(g, ops.div(g, newM, ops.add(g, ops.sqrt(g, newV), epsilon)), stepSize);
     g.output(`new.p.${name}`, ops.sub(g, decay ? ops.mul(g, p, keep) : p, change));
     g.output(`new.m.${name}`, newM);
     g.output(`new.v.${name}`, newV);
