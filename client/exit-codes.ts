@@ -19,6 +19,8 @@ export const EXIT = {
   waiting: 5,
   /** Not foreseen: a defect of the program. */
   unexpected: 70,
+  /** The terminal was closed, or the reader of a pipe is gone. */
+  hungUp: 129,
   /** Ctrl-C. */
   interrupted: 130,
   /** SIGTERM. */
@@ -36,6 +38,7 @@ export const EXIT_MEANING: Record<ExitName, string> = {
   credentials: 'a key is missing or refused',
   waiting: 'the run waits for a correction',
   unexpected: 'a defect of the program',
+  hungUp: 'the terminal was closed',
   interrupted: 'Ctrl-C',
   terminated: 'SIGTERM',
 };

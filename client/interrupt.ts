@@ -1,4 +1,4 @@
-/** Ctrl-C: the first asks for an orderly end, the second for an immediate one. */
+/** Ctrl-C, SIGTERM or a closed terminal: the first asks for an orderly end, the second for an immediate one. */
 import { EXIT } from './exit-codes.js';
 
 export interface Interrupt {
@@ -10,7 +10,14 @@ export interface Interrupt {
   dispose(): void;
 }
 
-/** Listen for SIGINT and SIGTERM. `onSecond` is called for every signal after the first. */
+const EXIT_OF_SIGNAL: Partial<Record<NodeJS.Signals, number>> = {
+  SIGINT: EXIT.interrupted,
+  SIGTERM: EXIT.terminated,
+  SIGHUP: EXIT.hungUp,
+};
+const SIGNALS = Object.keys(EXIT_OF_SIGNAL) as NodeJS.Signals[];
+
+/** Listen for SIGINT, SIGTERM and SIGHUP. `onSecond` is called for every signal after the first. */
 export function listenForInterrupt(onSecond: () => void = () => undefined): Interrupt {
   const controller = new AbortController();
   let received: NodeJS.Signals | undefined;
@@ -19,13 +26,13 @@ export function listenForInterrupt(onSecond: () => void = () => undefined): Inte
     received = name;
     controller.abort(name);
   };
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, listener);
+  for (const name of SIGNALS) process.on(name, listener);
   return {
     signal: controller.signal,
     exitCode: () =>
       received === undefined ? undefined : received === 'SIGINT' ? EXIT.interrupted : EXIT.terminated,
     dispose: () => {
-      for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, listener);
+      for (const name of SIGNALS) process.off(name, listener);
     },
   };
 }

@@ -1,12 +1,16 @@
 /** A finished run: fetch its report and show what it found. */
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { ArtifactStore } from '../activities/artifacts/store.js';
 import type { ReportData } from '../activities/evaluation/report/report-data.js';
 import { terminalTable } from '../activities/evaluation/report/terminal.js';
 import { homeDirectory } from '../infra/environment.js';
 import type { RunResult } from '../workflows/messages.js';
 import { ClientError } from './errors.js';
 import { withStore } from './store.js';
+
+const KEPT_MODEL_BYTES = 256 * 1024 ** 2;
 
 export interface FetchedReport {
   html: string;
@@ -35,9 +39,36 @@ export async function fetchReport(result: RunResult, out?: string): Promise<Fetc
     await mkdir(dirname(json), { recursive: true });
     await store.getFile(report, html);
     await store.getFile(reportJson, json);
-    const data = JSON.parse((await store.getBytes(reportJson)).toString('utf8')) as ReportData;
-    return { html, json, data };
+    await keepModel(store, result);
+    return { html, json, data: await readReport(json) };
   });
+}
+
+/** The report as it was fetched when the run ended, for a time when its servers are down. */
+export async function localReport(workflowId: string): Promise<FetchedReport | undefined> {
+  const [html, json] = ['report.html', 'report.json'].map((name) => join(runDirectory(workflowId), name));
+  if (!html || !json || !existsSync(html) || !existsSync(json)) return undefined;
+  return { html, json, data: await readReport(json) };
+}
+
+/** Where the run's final model is kept, once it was fetched. */
+export function modelDirectory(workflowId: string): string {
+  return join(runDirectory(workflowId), 'model');
+}
+
+/** A small judge stays usable without its servers; a large one is fetched when somebody asks for it. */
+async function keepModel(store: ArtifactStore, { model, workflowId }: RunResult): Promise<void> {
+  if (!model) return;
+  const { files } = await store.readListing(model);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const dir = modelDirectory(workflowId);
+  if (bytes > KEPT_MODEL_BYTES || existsSync(dir)) return;
+  await store.fetchDirectory(model, `${dir}.part`);
+  await rename(`${dir}.part`, dir);
+}
+
+async function readReport(json: string): Promise<ReportData> {
+  return JSON.parse(await readFile(json, 'utf8')) as ReportData;
 }
 
 /** Results table, and where the report is. */

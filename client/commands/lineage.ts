@@ -29,9 +29,9 @@ export function lineageText({ workflowId, recipe, stages }: RunLineage): string 
     }
     for (const [name, ref] of Object.entries(outputs)) lines.push(`${stem}  → ${name}  ${describe(ref)}`);
   }
-  return lines.join('\n');
+  return [...lines, '', 'Full hashes and addresses: --json'].join('\n');
 }
 
-function describe({ kind, sha256, bytes, uri }: ArtifactRef): string {
-  return `${kind} ${sha256.slice(0, 12)} ${formatBytes(bytes)} ${uri}`;
+function describe({ kind, sha256, bytes }: ArtifactRef): string {
+  return `${kind} ${sha256.slice(0, 12)} ${formatBytes(bytes)}`;
 }

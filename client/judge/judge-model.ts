@@ -7,6 +7,7 @@ import { homeDirectory } from '../../infra/environment.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { ClientError } from '../errors.js';
 import { withRun } from '../commands/with-run.js';
+import { localReport, modelDirectory } from '../results.js';
 import { withStore } from '../store.js';
 
 export interface JudgeModel {
@@ -22,7 +23,9 @@ const JUDGEMENT_SHARE = 0.5;
 
 /** @throws ClientError `Usage` for a directory that is no model, `RunNotReady` for a run without one. */
 export async function resolveModel(model: string, promptVersion?: string): Promise<JudgeModel> {
-  const found = existsSync(model) ? { dir: resolve(model) } : await fetchFromRun(model);
+  const found = existsSync(model)
+    ? { dir: resolve(model) }
+    : ((await keptFromRun(model)) ?? (await fetchFromRun(model)));
   const maxLength = await contextLength(found.dir);
   const recipe = 'recipe' in found ? found.recipe : undefined;
   return {
@@ -31,6 +34,13 @@ export async function resolveModel(model: string, promptVersion?: string): Promi
     maxLength,
     maxNewTokens: recipe?.evaluate.maxNewTokens ?? Math.floor(maxLength * JUDGEMENT_SHARE),
   };
+}
+
+/** The copy that was kept when the run ended: it needs no servers. */
+async function keptFromRun(workflowId: string): Promise<{ dir: string; recipe?: Recipe } | undefined> {
+  const dir = modelDirectory(workflowId);
+  const report = existsSync(join(dir, 'config.json')) ? await localReport(workflowId) : undefined;
+  return report && { dir, recipe: report.data.recipe as Recipe };
 }
 
 /** The final model of a run, kept under its hash so that the next question needs no download. */

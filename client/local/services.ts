@@ -145,7 +145,7 @@ export class LocalServices {
   }
 
   private async startOracle(): Promise<void> {
-    this.options.onProgress?.('Starting the local oracle');
+    if (!(await this.runs('oracle'))) this.options.onProgress?.('Starting the local oracle');
     const service = await this.stack.startService({
       name: 'oracle',
       entry: join(projectRoot(), 'dist/infra/oracle/main.js'),
@@ -169,13 +169,19 @@ export class LocalServices {
   }
 
   private async startWorker(): Promise<void> {
-    this.options.onProgress?.('Starting the worker');
+    if (!(await this.runs('worker'))) this.options.onProgress?.('Starting the worker');
     const service = await this.stack.startService({
       name: 'worker',
       entry: join(projectRoot(), 'dist/workers/main.js'),
+      waitReady: true,
       ...(this.options.signal ? { signal: this.options.signal } : {}),
     });
     this.nodes.push(service);
+  }
+
+  private async runs(name: string): Promise<boolean> {
+    const { services } = await this.file.read();
+    return services.some((service) => service.name === name && isRunning(service));
   }
 
   private async mend(): Promise<void> {

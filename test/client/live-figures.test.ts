@@ -26,7 +26,7 @@ describe('figures of heartbeats', () => {
 
   it('are read from pending activities, whatever else these report', async () => {
     const beat = (value: unknown) => ({
-      heartbeatDetails: { payloads: [defaultPayloadConverter.toPayload(value)!] },
+      heartbeatDetails: { payloads: [defaultPayloadConverter.toPayload(value)] },
     });
     const found = await readHeartbeats(
       [

@@ -45,7 +45,6 @@ describe('the block of a terminal', () => {
 
   it('cuts before it colours, so that no escape sequence is torn', () => {
     for (const line of renderBlock(training, { now, columns: 30, style: colours })) {
-      // eslint-disable-next-line no-control-regex
       const open = line.match(/\u001b\[\d+m/g)?.length ?? 0;
       expect(open % 2).toBe(0);
     }
