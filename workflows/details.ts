@@ -7,7 +7,7 @@ const MARK = { pending: '·', running: '▶', done: '✓', reused: '↺', failed
 export function renderDetails(progress: RunProgress): string {
   const finished = progress.stages.filter(({ state }) => state === 'done' || state === 'reused').length;
   const lines = [
-    `**${progress.recipe}** · ${progress.state} · ${bar(finished, progress.stages.length)} ${finished}/${progress.stages.length} stages`,
+    `**${progress.recipe}** · ${progress.state} · ${bar(finished, progress.stages.length)} ${finished} of ${progress.stages.length} stages`,
     '',
     '| stage | state | time | cost | latest |',
     '|---|---|---|---|---|',
