@@ -1,6 +1,7 @@
 """One SFT step of a Llama decoder in eager PyTorch: SDPA attention, fused AdamW, gradient clipping, float32.
 
 Reads JSON lines on stdin and answers each with one on stdout:
+  {}                                                         → {"torch": version}
   {"config": {...}, "batch": B, "length": T, "threads": n}  → {"ready": true, "parameters": n}
   {"steps": n}                                               → {"seconds": s, "cpu": s, "loss": x}
 """
@@ -76,6 +77,9 @@ def main():
     state = {}
     for line in sys.stdin:
         request = json.loads(line)
+        if not request:
+            say(dict(torch=torch.__version__))
+            continue
         if "config" in request:
             torch.set_num_threads(request["threads"])
             torch.manual_seed(0)
