@@ -17,6 +17,7 @@ import { storeFromEnvironment } from '../activities/artifacts/store.js';
 import { temporalTarget } from '../infra/environment.js';
 import { temporalConfig } from '../temporal.config.js';
 import { logger } from './logger.js';
+import { SteadyHeartbeats } from './steady-heartbeats.js';
 import { TypedFailures } from './typed-failures.js';
 
 const KINDS = ['orchestration', 'oracle', 'training'] as const;
@@ -75,7 +76,14 @@ async function createWorker(
     interceptors: { activity: [() => ({ inbound: new TypedFailures() })] },
   };
   if (kind === 'orchestration') {
-    return Worker.create({ ...common, ...workflowCode(), activities: { ...ioActivities(dependencies) } });
+    return Worker.create({
+      ...common,
+      ...workflowCode(),
+      activities: { ...ioActivities(dependencies) },
+      interceptors: {
+        activity: [...common.interceptors.activity, () => ({ inbound: new SteadyHeartbeats() })],
+      },
+    });
   }
   if (kind === 'oracle') {
     return Worker.create({
