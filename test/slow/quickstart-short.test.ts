@@ -63,6 +63,8 @@ async function gather(home: string, command: RunningCommand): Promise<(ProcessRe
       return ended;
     },
     400,
+    // A look at every process of the machine costs CPU that the training needs.
+    250,
   );
   return [...seen.values()];
 }

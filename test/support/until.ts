@@ -11,12 +11,13 @@ export async function until<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
   seconds = 120,
+  everyMs = LOOK_EVERY_MS,
 ): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const found = await probe();
     if (found !== undefined && found !== false) return found;
     if (Date.now() > deadline) throw new Error(`Waited ${seconds} s in vain for: ${what}`);
-    await delay(LOOK_EVERY_MS);
+    await delay(everyMs);
   }
 }
