@@ -186,7 +186,7 @@ describe('the oracle', () => {
   test('asked by a worker that is killed (−9): what was answered and kept is not asked again', async () => {
     let answered = 0;
     let kept = 0;
-    const { stats, questions: wanted } = await distil(['--latency-ms', '200'], async (oracle) => {
+    const { stats, questions: wanted } = await distil(['--latency-ms', '500'], async (oracle) => {
       await until('some answers kept', async () => (await questions()) >= 8);
       const worker = machine.killWorker();
       await until('the end of the worker', () => !isRunning(worker), 10);

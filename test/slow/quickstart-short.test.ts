@@ -143,7 +143,7 @@ describe('quickstart --short in a fresh home, with the default ports taken', () 
 });
 
 describe('Ctrl-C in the middle of training', () => {
-  const settings = ['--json', ...asSettings({ ...TINY, 'grpo.steps': 8, 'grpo.checkpointEverySteps': 1 })];
+  const settings = ['--json', ...asSettings({ ...TINY, 'grpo.steps': 40, 'grpo.checkpointEverySteps': 1 })];
   const progressIn = (text: string): RunProgress[] =>
     text
       .split('\n')

@@ -14,7 +14,7 @@ export const TINY: Record<string, unknown> = {
   'distill.shardSize': 16,
   'sft.epochs': 30,
   'sft.checkpointEverySteps': 5,
-  'grpo.steps': 12,
+  'grpo.steps': 30,
   'grpo.promptsPerStep': 4,
   'grpo.groupSize': 4,
   'grpo.checkpointEverySteps': 2,
