@@ -38,9 +38,13 @@ export function toEngineError(error: unknown): EngineError {
       cause: error,
     });
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
-    return new EngineError('EngineFailed', `no permission to read or write${where}: check its owner and mode`, {
-      cause: error,
-    });
+    return new EngineError(
+      'EngineFailed',
+      `no permission to read or write${where}: check its owner and mode`,
+      {
+        cause: error,
+      },
+    );
   return new EngineError('EngineFailed', message ?? String(error), { cause: error });
 }
 
@@ -63,7 +67,8 @@ export function reading<T>(what: string, path: string, read: () => T): T {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') throw badData(`${what} is missing: there is no ${path}`, error);
-    if (code === 'EISDIR' || code === 'ENOTDIR') throw badData(`${what} cannot be read: ${path} is not a file`, error);
+    if (code === 'EISDIR' || code === 'ENOTDIR')
+      throw badData(`${what} cannot be read: ${path} is not a file`, error);
     if (code === 'EACCES') throw badData(`${what} cannot be read: no permission for ${path}`, error);
     throw error;
   }

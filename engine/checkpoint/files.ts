@@ -20,7 +20,8 @@ const CHUNK_BYTES = 4 << 20;
 
 /** Write all of `bytes` to an open file; a write may take several system calls. */
 export function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, CHUNK_BYTES));
+  for (let at = 0; at < bytes.length;)
+    at += writeSync(file, bytes, at, Math.min(bytes.length - at, CHUNK_BYTES));
 }
 
 /** Write a file and force it to disk; returns the SHA-256 of its content in hex. */
@@ -79,7 +80,8 @@ export function sha256File(path: string, what: string): string {
   const file = reading(what, path, () => openSync(path, 'r'));
   try {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-    for (let got; (got = readSync(file, chunk, 0, chunk.length, null)) > 0; ) hash.update(chunk.subarray(0, got));
+    for (let got; (got = readSync(file, chunk, 0, chunk.length, null)) > 0;)
+      hash.update(chunk.subarray(0, got));
   } finally {
     closeSync(file);
   }

@@ -10,7 +10,11 @@ export interface ModelShape {
 }
 
 const ropeSchema = z
-  .looseObject({ rope_type: z.string().optional(), type: z.string().optional(), rope_theta: z.number().optional() })
+  .looseObject({
+    rope_type: z.string().optional(),
+    type: z.string().optional(),
+    rope_theta: z.number().optional(),
+  })
   .nullish();
 
 const configSchema = z.looseObject({
@@ -52,11 +56,14 @@ export function parseLlamaConfig(text: string, path: string): ModelShape {
   }
   const config = parsed.data;
   const refuse = (field: string, found: unknown, needed: string): never => {
-    throw badData(`${path}: ${field} is ${JSON.stringify(found)}; the embedded engine runs Llama models with ${needed}`);
+    throw badData(
+      `${path}: ${field} is ${JSON.stringify(found)}; the embedded engine runs Llama models with ${needed}`,
+    );
   };
   const kind = config.architectures?.[0] ?? config.model_type;
   if (kind !== 'LlamaForCausalLM' && kind !== 'llama') refuse('architectures', kind, 'LlamaForCausalLM');
-  if (config.hidden_act !== undefined && config.hidden_act !== 'silu') refuse('hidden_act', config.hidden_act, '"silu"');
+  if (config.hidden_act !== undefined && config.hidden_act !== 'silu')
+    refuse('hidden_act', config.hidden_act, '"silu"');
   if (config.attention_bias) refuse('attention_bias', true, 'no bias');
   if (config.mlp_bias) refuse('mlp_bias', true, 'no bias');
   const scaling = config.rope_scaling ?? config.rope_parameters;
@@ -67,7 +74,8 @@ export function parseLlamaConfig(text: string, path: string): ModelShape {
   if (config.hidden_size % heads !== 0) refuse('num_attention_heads', heads, 'a divisor of hidden_size');
   if (heads % kvHeads !== 0) refuse('num_key_value_heads', kvHeads, 'a divisor of num_attention_heads');
   const headSize = config.hidden_size / heads;
-  if (config.head_dim != null && config.head_dim !== headSize) refuse('head_dim', config.head_dim, `${headSize}`);
+  if (config.head_dim != null && config.head_dim !== headSize)
+    refuse('head_dim', config.head_dim, `${headSize}`);
   return {
     vocabSize: config.vocab_size,
     architecture: architectureSchema.parse({

@@ -22,7 +22,11 @@ export interface LoadedModel {
 
 /** The vector's parameters as named tensors (views), `prefix` before each name. */
 export function namedTensors(layout: ParameterLayout, flat: Float32Array, prefix = ''): Tensor[] {
-  return layout.entries.map((entry) => ({ name: prefix + entry.name, shape: entry.shape, data: view(flat, entry) }));
+  return layout.entries.map((entry) => ({
+    name: prefix + entry.name,
+    shape: entry.shape,
+    data: view(flat, entry),
+  }));
 }
 
 /** Read tensors written by `namedTensors` into a new vector; every shape is checked. */
@@ -79,4 +83,3 @@ export function writeModelFiles(dir: string, model: LoadedModel): void {
     if (existsSync(source)) copyFileSync(source, join(dir, name));
   }
 }
-

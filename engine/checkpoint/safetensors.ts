@@ -25,8 +25,21 @@ export interface TensorInfo {
 }
 
 const BYTES_PER_ELEMENT: Record<string, number> = {
-  F64: 8, I64: 8, U64: 8, F32: 4, I32: 4, U32: 4, F16: 2, BF16: 2, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1,
-  F8_E4M3: 1, F8_E5M2: 1,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
 };
 /** The limit of the reference implementation; a longer header is a sign of a file that is something else. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -97,13 +110,19 @@ function parseHeader(json: string, dataBytes: number, path: string): Map<string,
     infos.set(name, { dtype, shape, begin, end });
   }
   let expected = 0;
-  for (const [name, { begin, end }] of [...infos].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== expected) throw badData(`${path}: the data of tensor ${name} overlaps another or leaves a hole`);
+  for (const [name, { begin, end }] of [...infos].sort(
+    ([, a], [, b]) => a.begin - b.begin || a.end - b.end,
+  )) {
+    if (begin !== expected)
+      throw badData(`${path}: the data of tensor ${name} overlaps another or leaves a hole`);
     expected = end;
   }
   if (expected > dataBytes)
-    throw badData(`${path} is cut off: ${expected} bytes of tensor data are announced, ${dataBytes} are there`);
-  if (expected < dataBytes) throw badData(`${path} has ${dataBytes - expected} bytes that belong to no tensor`);
+    throw badData(
+      `${path} is cut off: ${expected} bytes of tensor data are announced, ${dataBytes} are there`,
+    );
+  if (expected < dataBytes)
+    throw badData(`${path} has ${dataBytes - expected} bytes that belong to no tensor`);
   return infos;
 }
 
@@ -148,7 +167,8 @@ export class SafetensorsFile {
       if (bytes < 8) throw badData(`${path} is cut off: it has ${bytes} bytes`);
       readSync(file, prefix, 0, 8, 0);
       const length = Number(prefix.readBigUInt64LE());
-      if (length > MAX_HEADER_BYTES) throw badData(`${path} is not a safetensors file: header of ${length} bytes`);
+      if (length > MAX_HEADER_BYTES)
+        throw badData(`${path} is not a safetensors file: header of ${length} bytes`);
       if (8 + length > bytes) throw badData(`${path} is cut off inside its header`);
       const header = Buffer.alloc(length);
       readSync(file, header, 0, length, 8);
@@ -177,13 +197,17 @@ export class SafetensorsFile {
   read(name: string, shape?: readonly number[], out?: Float32Array): Float32Array {
     const info = this.tensors.get(name);
     if (info === undefined) throw badData(`${this.path} has no tensor ${name}`);
-    if (shape !== undefined && (shape.length !== info.shape.length || shape.some((s, i) => s !== info.shape[i])))
+    if (
+      shape !== undefined &&
+      (shape.length !== info.shape.length || shape.some((s, i) => s !== info.shape[i]))
+    )
       throw badData(
         `${this.path}: tensor ${name} has shape [${info.shape.join(', ')}], the model needs [${shape.join(', ')}]`,
       );
     const count = elements(info.shape);
     const target = out ?? new Float32Array(count);
-    if (target.length !== count) throw new Error(`tensor ${name} has ${count} values, the target ${target.length}`);
+    if (target.length !== count)
+      throw new Error(`tensor ${name} has ${count} values, the target ${target.length}`);
     if (info.dtype === 'F32') {
       this.readBytes(new Uint8Array(target.buffer, target.byteOffset, target.byteLength), info.begin);
     } else if (info.dtype === 'F16' || info.dtype === 'BF16') {
@@ -191,13 +215,15 @@ export class SafetensorsFile {
       this.readBytes(new Uint8Array(words.buffer), info.begin);
       (info.dtype === 'F16' ? expandHalf : expandBrainFloat)(words, target);
     } else {
-      throw badData(`${this.path}: tensor ${name} has dtype ${info.dtype}; only F32, F16 and BF16 can be read`);
+      throw badData(
+        `${this.path}: tensor ${name} has dtype ${info.dtype}; only F32, F16 and BF16 can be read`,
+      );
     }
     return target;
   }
 
   private readBytes(out: Uint8Array, offset: number): void {
-    for (let at = 0; at < out.length; ) {
+    for (let at = 0; at < out.length;) {
       const length = Math.min(out.length - at, 1 << 30);
       const got = readSync(this.file, out, at, length, this.dataStart + offset + at);
       if (got === 0) throw badData(`${this.path} became shorter while it was read`);

@@ -57,7 +57,8 @@ export function writeCheckpoint(dir: string, layout: ParameterLayout, state: Tra
         ...namedTensors(layout, state.v, SECOND_MOMENT),
       ]),
     };
-    for (const [name, text] of Object.entries(state.records)) files[name] = writeDurably(join(temporary, name), text);
+    for (const [name, text] of Object.entries(state.records))
+      files[name] = writeDurably(join(temporary, name), text);
     const head: z.infer<typeof stateSchema> = { format: 1, kind, step, updates, seed, fingerprint, files };
     writeDurably(join(temporary, STATE_FILE), `${JSON.stringify(head, null, 2)}\n`);
   });
@@ -79,7 +80,9 @@ export function readCheckpoint(dir: string, layout: ParameterLayout, fingerprint
   }
   const parsed = stateSchema.safeParse(json);
   if (!parsed.success)
-    throw badData(`${statePath}: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`);
+    throw badData(
+      `${statePath}: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`,
+    );
   const { files, format: _, ...state } = parsed.data;
   if (state.fingerprint !== fingerprint)
     throw badJob(
@@ -100,6 +103,8 @@ export function readCheckpoint(dir: string, layout: ParameterLayout, fingerprint
     m: readFlat(file, layout, FIRST_MOMENT),
     v: readFlat(file, layout, SECOND_MOMENT),
   }));
-  const parameters = SafetensorsFile.use(join(dir, WEIGHTS_FILE), 'the weights file', (file) => readFlat(file, layout));
+  const parameters = SafetensorsFile.use(join(dir, WEIGHTS_FILE), 'the weights file', (file) =>
+    readFlat(file, layout),
+  );
   return { ...state, parameters, ...moments, records };
 }

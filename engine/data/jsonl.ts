@@ -1,6 +1,6 @@
 /** Data files: one JSON object a line. */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { badData, reading } from '../errors.js';
 
 /** What a schema found, and where. */
@@ -30,7 +30,9 @@ export function readJsonLines<T>(path: string, schema: z.ZodType<T>): Line<T>[] 
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
       const field = issue?.path.join('.') ?? '';
-      throw badData(`${path}, line ${line}: ${field === '' ? '' : `${field}: `}${issue?.message ?? 'is invalid'}`);
+      throw badData(
+        `${path}, line ${line}: ${field === '' ? '' : `${field}: `}${issue?.message ?? 'is invalid'}`,
+      );
     }
     lines.push({ value: parsed.data, line });
   });

@@ -52,7 +52,8 @@ export function packSequences(sizes: readonly SequenceSize[], maxTokens: number)
     const { tokens, group = 0 } = sizes[sequence]!;
     let best: OpenRow | undefined;
     for (const row of rows)
-      if (row.group === group && row.free >= tokens && (best === undefined || row.free < best.free)) best = row;
+      if (row.group === group && row.free >= tokens && (best === undefined || row.free < best.free))
+        best = row;
     if (best === undefined) {
       // A row predicts every token but its first, so it holds one token more than it has positions.
       const length = rowLength(tokens - 1) + 1;

@@ -35,11 +35,19 @@ function encode<T extends { id: string; prompt: string }>(
 }
 
 /** @throws EngineError (bad data) naming the line that is malformed, empty or too long. */
-export function readGenerationPrompts(path: string, tokenizer: TextTokenizer, maxPromptTokens: number): EncodedPrompt[] {
+export function readGenerationPrompts(
+  path: string,
+  tokenizer: TextTokenizer,
+  maxPromptTokens: number,
+): EncodedPrompt[] {
   return encode(readJsonLines(path, generationSchema), path, tokenizer, maxPromptTokens);
 }
 
 /** @throws EngineError (bad data) naming the line that is malformed, empty or too long. */
-export function readGrpoPrompts(path: string, tokenizer: TextTokenizer, maxPromptTokens: number): EncodedGrpoPrompt[] {
+export function readGrpoPrompts(
+  path: string,
+  tokenizer: TextTokenizer,
+  maxPromptTokens: number,
+): EncodedGrpoPrompt[] {
   return encode(readJsonLines(path, grpoSchema), path, tokenizer, maxPromptTokens);
 }

@@ -34,7 +34,12 @@ export function factors(g: GraphBuilder, weight: Value, scale?: Value): Value[] 
 /** `x` [..., inputs] times the weight that `factors` prepared. */
 export function product(g: GraphBuilder, x: Value, weight: readonly Value[]): Value {
   if (weight.length === 1) return ops.matmul(g, x, weight[0]!);
-  const parts = ops.split(g, x, weight.map((factor) => factor.shape[0]!), x.shape.length - 1);
+  const parts = ops.split(
+    g,
+    x,
+    weight.map((factor) => factor.shape[0]!),
+    x.shape.length - 1,
+  );
   return parts.map((part, i) => ops.matmul(g, part, weight[i]!)).reduce((sum, part) => ops.add(g, sum, part));
 }
 
@@ -80,6 +85,16 @@ export const cacheNames = (layer: number): { key: string; value: string } => ({
 });
 
 /** Cached values: rows and tokens are known at run time only. */
-export const valueShape = (config: DecoderConfig): number[] => [UNKNOWN, config.kvHeads, UNKNOWN, headDim(config)];
+export const valueShape = (config: DecoderConfig): number[] => [
+  UNKNOWN,
+  config.kvHeads,
+  UNKNOWN,
+  headDim(config),
+];
 /** Cached keys lie transposed, which makes their product with a query a plain one. */
-export const keyShape = (config: DecoderConfig): number[] => [UNKNOWN, config.kvHeads, headDim(config), UNKNOWN];
+export const keyShape = (config: DecoderConfig): number[] => [
+  UNKNOWN,
+  config.kvHeads,
+  headDim(config),
+  UNKNOWN,
+];

@@ -97,7 +97,12 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
         const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 1) as [Value, Value];
         const queries = ops.reshape(g, q, [0, kvHeads, heads / kvHeads, d]);
         const append = (old: Value, added: Value): Value =>
-          g.op('Concat', [old, ops.reshape(g, added, [0, kvHeads, 1, d])], { axis: 2 }, { specs: [floats(valueShape(config))] });
+          g.op(
+            'Concat',
+            [old, ops.reshape(g, added, [0, kvHeads, 1, d])],
+            { axis: 2 },
+            { specs: [floats(valueShape(config))] },
+          );
         const keys = append(cache[2 * i]!, k);
         const values = append(cache[2 * i + 1]!, v);
         grown.push(keys, values);
@@ -147,12 +152,24 @@ interface Cache {
 }
 
 /** Attention of one (scaled) query token a row over the past and the fresh entries; one softmax over both. */
-function attend(g: GraphBuilder, queries: Value, past: Cache, fresh: Cache, mask: Value, lengths: Value): Value {
+function attend(
+  g: GraphBuilder,
+  queries: Value,
+  past: Cache,
+  fresh: Cache,
+  mask: Value,
+  lengths: Value,
+): Value {
   const onPast = ops.add(g, ops.matmul(g, queries, past.key), mask);
   const onFresh = ops.fusedMatMul(g, queries, fresh.key, { transB: true });
   const unknown = floats([...queries.shape.slice(0, 3), UNKNOWN]);
   const scores = g.op('Concat', [onPast, onFresh], { axis: 3 }, { specs: [unknown] });
-  const [toPast, toFresh] = g.ops('Split', [ops.softmax(g, scores), lengths], { axis: 3 }, { specs: [unknown, unknown] });
+  const [toPast, toFresh] = g.ops(
+    'Split',
+    [ops.softmax(g, scores), lengths],
+    { axis: 3 },
+    { specs: [unknown, unknown] },
+  );
   return ops.add(g, ops.matmul(g, toPast!, past.value), ops.matmul(g, toFresh!, fresh.value));
 }
 

@@ -74,7 +74,11 @@ function bucketOf({ tokens }: Prompt): number {
 }
 
 const int64 = (values: readonly number[], shape: readonly number[]) =>
-  tensor('int64', BigInt64Array.from(values, (value) => BigInt(value)), shape);
+  tensor(
+    'int64',
+    BigInt64Array.from(values, (value) => BigInt(value)),
+    shape,
+  );
 
 /** Let messages and signals be handled between runs, which block the thread. */
 const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -156,7 +160,11 @@ export class Decoder {
   }
 
   /** Keys and values of prompts, each once, however many samples; see `prefillGraph`. */
-  private async prefill(weights: Tensors, prompts: readonly (readonly number[])[], bucket: number): Promise<Tensors> {
+  private async prefill(
+    weights: Tensors,
+    prompts: readonly (readonly number[])[],
+    bucket: number,
+  ): Promise<Tensors> {
     const session = await this.prefillSession(bucket);
     const { config } = this.layout;
     const atOnce = Math.max(1, Math.floor(PREFILL_ELEMENTS / (config.heads * bucket * bucket)));
@@ -193,7 +201,11 @@ export class Decoder {
     settings: GenerationSettings,
   ): Promise<Completion[]> {
     const sources = [...new Set(members.map((member) => member.prompt))];
-    let cache = await this.prefill(weights, sources.map((index) => prompts[index]!.tokens), bucket);
+    let cache = await this.prefill(
+      weights,
+      sources.map((index) => prompts[index]!.tokens),
+      bucket,
+    );
     let live: Row[] = members.map(({ prompt, sample }) => {
       const ids = prompts[prompt]!.tokens;
       const source = sources.indexOf(prompt);
@@ -209,7 +221,7 @@ export class Decoder {
         logps: Float32Array.from(row.logps),
         finished,
       });
-    for (let generated = 0; live.length > 0; ) {
+    for (let generated = 0; live.length > 0;) {
       const trips = Math.min(CHUNK, settings.maxNewTokens - generated);
       const output = await this.chunk(weights, cache, prompts, live, { bucket, generated, trips }, settings);
       const { steps, rows, ids, logps } = output;
@@ -251,16 +263,29 @@ export class Decoder {
     const feeds: Tensors = {
       ...weights,
       ...cache,
-      rows: int64(rows.map((row) => row.source), [rows.length]),
+      rows: int64(
+        rows.map((row) => row.source),
+        [rows.length],
+      ),
       mask: tensor('float32', mask, [rows.length, 1, 1, past]),
-      tokens: int64(rows.map((row) => row.last), [rows.length]),
-      positions: int64(rows.map((row) => row.cached + at.generated), [rows.length, 1]),
+      tokens: int64(
+        rows.map((row) => row.last),
+        [rows.length],
+      ),
+      positions: int64(
+        rows.map((row) => row.cached + at.generated),
+        [rows.length, 1],
+      ),
       done: tensor('bool', new Uint8Array(rows.length), [rows.length]),
       stops: int64(settings.stops, [1, settings.stops.length]),
       trips: int64([at.trips], []),
     };
     if (sampling) {
-      feeds['uniforms'] = tensor('float32', drawUniforms(rows, prompts, at, settings), [at.trips, rows.length, 1]);
+      feeds['uniforms'] = tensor('float32', drawUniforms(rows, prompts, at, settings), [
+        at.trips,
+        rows.length,
+        1,
+      ]);
       feeds['inverseTemperature'] = tensor('float32', Float32Array.of(1 / settings.temperature), []);
     }
     const output = await session.run(feeds);

@@ -24,7 +24,9 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
   const mask = g.constant(
     'float32',
     [1, 1, length, length],
-    Float32Array.from({ length: length * length }, (_, i) => (i % length > Math.floor(i / length) ? MASKED : 0)),
+    Float32Array.from({ length: length * length }, (_, i) =>
+      i % length > Math.floor(i / length) ? MASKED : 0,
+    ),
   );
 
   let residual = ops.gather(g, weights.embedding, tokens);

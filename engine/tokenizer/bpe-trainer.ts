@@ -33,7 +33,11 @@ function escapePattern(text: string): string {
 }
 
 /** Count byte-level words over all texts; special tokens written in a text are left out. */
-function countWords(texts: Iterable<string>, special: readonly string[], splitDigits: boolean): Map<string, number> {
+function countWords(
+  texts: Iterable<string>,
+  special: readonly string[],
+  splitDigits: boolean,
+): Map<string, number> {
   const separator = new RegExp(special.map(escapePattern).join('|'), 'u');
   const raw = new Map<string, number>();
   for (const text of texts)
@@ -79,7 +83,7 @@ class Merger {
 
   /** The most frequent pair now, or undefined when none is frequent enough. */
   next(minFrequency: number): { left: number; right: number } | undefined {
-    for (let top; (top = this.queue.pop()) !== undefined; ) {
+    for (let top; (top = this.queue.pop()) !== undefined;) {
       const count = this.pairCounts.get(top.pair) ?? 0;
       if (count !== top.count) {
         if (count > 0) this.queue.push({ pair: top.pair, count });

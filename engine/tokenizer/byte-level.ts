@@ -10,7 +10,9 @@ function buildAlphabet(): string[] {
   const printable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
   let moved = 0;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 256 + moved++));
+  return Array.from({ length: 256 }, (_, byte) =>
+    String.fromCharCode(printable(byte) ? byte : 256 + moved++),
+  );
 }
 
 /** Character of each byte. */

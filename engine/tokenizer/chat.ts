@@ -16,7 +16,9 @@ function templateOf(config: TokenizerConfig): string {
   if (Array.isArray(given))
     for (const entry of given as { name?: unknown; template?: unknown }[])
       if (entry?.name === 'default' && typeof entry.template === 'string') return entry.template;
-  throw badData('tokenizer_config.json has no chat_template: add one, or give prompts that are already rendered');
+  throw badData(
+    'tokenizer_config.json has no chat_template: add one, or give prompts that are already rendered',
+  );
 }
 
 const compiled = new Map<string, Template>();

@@ -1,11 +1,24 @@
 /** Text to token ids and back, by any `tokenizer.json` that `@huggingface/tokenizers` reads. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { Tokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { badData, reading } from '../errors.js';
 
-const tokenContent = z.union([z.string(), z.looseObject({ content: z.string() }).transform((token) => token.content)]);
+/** The part of the library used here; its own declarations do not resolve under Node's module rules. */
+interface Library {
+  /** Ids of words that are neither known nor mapped to an unknown token are undefined. */
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[] };
+  decode(ids: number[], options: { clean_up_tokenization_spaces: boolean }): string;
+  token_to_id(token: string): number | undefined;
+  get_vocab(): Map<string, number>;
+}
+const LibraryTokenizer = Tokenizer as unknown as new (json: object, config: object) => Library;
+
+const tokenContent = z.union([
+  z.string(),
+  z.looseObject({ content: z.string() }).transform((token) => token.content),
+]);
 
 /** The fields of `tokenizer_config.json` the engine uses; all others are kept. */
 export const tokenizerConfigSchema = z.looseObject({
@@ -28,7 +41,11 @@ const tokenizerJsonSchema = z.looseObject({
 });
 
 /** The files that belong to a tokenizer in a model directory; the last ones are optional. */
-export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'] as const;
+export const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+] as const;
 
 function parseJson(text: string, path: string): unknown {
   try {
@@ -55,15 +72,19 @@ export class TextTokenizer {
 
   /** Load `tokenizer.json` and `tokenizer_config.json` from a directory. @throws EngineError (bad data) */
   static load(dir: string): TextTokenizer {
-    const read = (name: string) => reading(`the tokenizer file ${name}`, join(dir, name), () => readFileSync(join(dir, name), 'utf8'));
+    const read = (name: string) =>
+      reading(`the tokenizer file ${name}`, join(dir, name), () => readFileSync(join(dir, name), 'utf8'));
     return TextTokenizer.parse(read('tokenizer.json'), read('tokenizer_config.json'), dir);
   }
 
   /** Build from the texts of the two files; `where` names their origin in errors. */
   static parse(tokenizerJson: string, tokenizerConfig: string, where = 'the tokenizer'): TextTokenizer {
     const json = tokenizerJsonSchema.safeParse(parseJson(tokenizerJson, `${where}/tokenizer.json`));
-    if (!json.success) throw badData(`${where}/tokenizer.json: ${json.error.issues[0]?.path.join('.')} is malformed`);
-    const config = tokenizerConfigSchema.safeParse(parseJson(tokenizerConfig, `${where}/tokenizer_config.json`));
+    if (!json.success)
+      throw badData(`${where}/tokenizer.json: ${json.error.issues[0]?.path.join('.')} is malformed`);
+    const config = tokenizerConfigSchema.safeParse(
+      parseJson(tokenizerConfig, `${where}/tokenizer_config.json`),
+    );
     if (!config.success)
       throw badData(`${where}/tokenizer_config.json: ${config.error.issues[0]?.path.join('.')} is malformed`);
     const settings = config.data;
@@ -71,17 +92,23 @@ export class TextTokenizer {
     try {
       // The library takes the unknown token of a word-level model from the configuration only.
       const unknown = settings.unk_token ?? json.data.model.unk_token ?? undefined;
-      library = new Library(json.data, { ...settings, ...(unknown === undefined ? {} : { unk_token: unknown }) });
+      library = new LibraryTokenizer(json.data, {
+        ...settings,
+        ...(unknown === undefined ? {} : { unk_token: unknown }),
+      });
     } catch (error) {
       throw badData(`${where}/tokenizer.json cannot be used: ${(error as Error).message}`, error);
     }
-    const idOf = (token: string | null | undefined) => (token == null ? undefined : library.token_to_id(token));
+    const idOf = (token: string | null | undefined) =>
+      token == null ? undefined : library.token_to_id(token);
     const endOfText = idOf(settings.eos_token);
     if (endOfText === undefined)
       throw badData(`${where}/tokenizer_config.json: eos_token is missing or not in the vocabulary`);
     let largest = 0;
     for (const id of library.get_vocab().values()) largest = Math.max(largest, id);
-    const special = json.data.added_tokens.filter((token) => token['special'] === true).map((token) => token.id);
+    const special = json.data.added_tokens
+      .filter((token) => token['special'] === true)
+      .map((token) => token.id);
     return new TextTokenizer(
       library,
       settings,
@@ -95,10 +122,10 @@ export class TextTokenizer {
 
   /** Token ids of a text. No begin- or end-of-text is added. */
   encode(text: string): number[] {
-    // Ids of words that are neither known nor mapped to an unknown token are undefined, whatever the types say.
-    const ids: (number | undefined)[] = this.library.encode(text, { add_special_tokens: false }).ids;
+    const { ids } = this.library.encode(text, { add_special_tokens: false });
     return ids.map((id, index) => {
-      if (id === undefined) throw badData(`the tokenizer has no token for part ${index + 1} of "${text.slice(0, 60)}"`);
+      if (id === undefined)
+        throw badData(`the tokenizer has no token for part ${index + 1} of "${text.slice(0, 60)}"`);
       return id;
     });
   }

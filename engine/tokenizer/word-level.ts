@@ -30,8 +30,10 @@ export function buildWordLevel(words: readonly string[], options: WordLevelOptio
     ids.set(token, ids.size);
   }
   for (const word of words) {
-    if (word === '' || /\s/u.test(word)) throw new Error(`the word ${JSON.stringify(word)} is empty or holds a space`);
-    if (/\p{N}/u.test(word)) throw new Error(`the word ${JSON.stringify(word)} holds a digit; digits are split off`);
+    if (word === '' || /\s/u.test(word))
+      throw new Error(`the word ${JSON.stringify(word)} is empty or holds a space`);
+    if (/\p{N}/u.test(word))
+      throw new Error(`the word ${JSON.stringify(word)} holds a digit; digits are split off`);
   }
   return {
     tokenizer: {

@@ -48,6 +48,7 @@ export function tokenBatch(plan: MicroBatch, sequences: readonly Int32Array[], p
 /** Values per token in the layout of `tokenBatch`; padding is 0. */
 export function perToken(plan: MicroBatch, values: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(plan.rows * plan.length);
-  for (const { sequence, row, offset } of plan.placements) out.set(values[sequence]!, row * plan.length + offset);
+  for (const { sequence, row, offset } of plan.placements)
+    out.set(values[sequence]!, row * plan.length + offset);
   return out;
 }

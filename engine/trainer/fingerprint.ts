@@ -21,7 +21,9 @@ function canonical(value: unknown): string {
 
 function hashFiles(dir: string, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    names.filter((name) => existsSync(join(dir, name))).map((name) => [name, sha256File(join(dir, name), name)]),
+    names
+      .filter((name) => existsSync(join(dir, name)))
+      .map((name) => [name, sha256File(join(dir, name), name)]),
   );
 }
 
@@ -30,11 +32,24 @@ function hashFiles(dir: string, names: readonly string[]): Record<string, string
  * are written change nothing; a checkpoint may be resumed elsewhere, with other values of these.
  */
 export function jobFingerprint(job: SupervisedJob | GrpoJob): string {
-  const { outputDir: _, resumeFrom: __, threads: ___, checkpointEverySteps: ____, data, model, ...settings } = job;
+  const {
+    outputDir: _,
+    resumeFrom: __,
+    threads: ___,
+    checkpointEverySteps: ____,
+    data,
+    model,
+    ...settings
+  } = job;
   const source =
     model.from === 'directory'
       ? hashFiles(model.path, ['config.json', WEIGHTS_FILE, ...TOKENIZER_FILES])
       : { architecture: model.architecture, ...hashFiles(model.tokenizerDir, TOKENIZER_FILES) };
-  const identity = { version: NUMERICS_VERSION, settings, model: source, data: sha256File(data, 'the data file') };
+  const identity = {
+    version: NUMERICS_VERSION,
+    settings,
+    model: source,
+    data: sha256File(data, 'the data file'),
+  };
   return createHash('sha256').update(canonical(identity)).digest('hex');
 }

@@ -13,7 +13,7 @@ import { loadSourceModel } from './source-model.js';
 const PORTION = 1024;
 
 /** Thrown to leave the decoder between two batches. */
-const STOPPED = Symbol('stopped');
+class Stopped extends Error {}
 
 /**
  * Write `outputs.jsonl`, one line per prompt and sample in input order, whole or not at all. The same job gives the
@@ -47,7 +47,7 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
         (done, tokens) => {
           const tokensPerSecond = Math.round(((tokensBefore + tokens) * 1000) / (performance.now() - began));
           io.emit({ type: 'generated', done: from * job.samples + done, total, tokensPerSecond });
-          if (io.stopRequested && from * job.samples + done < total) throw STOPPED;
+          if (io.stopRequested && from * job.samples + done < total) throw new Stopped();
         },
       );
       for (const completion of completions) {
@@ -57,7 +57,7 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
       }
     }
   } catch (error) {
-    if (error === STOPPED) return 'preempted';
+    if (error instanceof Stopped) return 'preempted';
     throw error;
   } finally {
     await decoder.release();

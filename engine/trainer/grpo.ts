@@ -43,7 +43,10 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
   const decoder = new Decoder(layout, job.threads);
 
   /** One optimiser update on a mini-batch; figures are means over its completion tokens. */
-  const update = async (rollouts: readonly Rollout[], rate: number): Promise<GrpoPart & { gradNorm: number }> => {
+  const update = async (
+    rollouts: readonly Rollout[],
+    rate: number,
+  ): Promise<GrpoPart & { gradNorm: number }> => {
     const { clip, klCoefficient, temperature } = job;
     const sequences = rollouts.map((rollout) => rollout.tokens);
     const totalTokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
@@ -58,8 +61,14 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
       const part = await runtime.gradGrpo(
         {
           ...batch,
-          weights: perToken(plan, rollouts.map((rollout) => rollout.weights)),
-          oldLogprobs: perToken(plan, rollouts.map((rollout) => rollout.oldLogprobs)),
+          weights: perToken(
+            plan,
+            rollouts.map((rollout) => rollout.weights),
+          ),
+          oldLogprobs: perToken(
+            plan,
+            rollouts.map((rollout) => rollout.oldLogprobs),
+          ),
           refLogprobs,
           advantages,
         },
@@ -95,7 +104,9 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
     state.updates = runtime.state.step;
     const rollouts = groups.flat();
     const tokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
-    const informative = groups.filter((group) => group.some((rollout) => rollout.reward !== group[0]!.reward));
+    const informative = groups.filter((group) =>
+      group.some((rollout) => rollout.reward !== group[0]!.reward),
+    );
     return {
       tokens,
       learningRate: rate,

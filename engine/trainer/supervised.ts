@@ -16,7 +16,9 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   const { layout, tokenizer } = model;
   const { config } = layout;
   if (job.maxLength > config.maxLength)
-    throw badJob(`maxLength ${job.maxLength} is more than the ${config.maxLength} tokens the model was made for`);
+    throw badJob(
+      `maxLength ${job.maxLength} is more than the ${config.maxLength} tokens the model was made for`,
+    );
   const samples = readSupervisedData(job.data, tokenizer, job);
   const order = new EpochOrder(samples.length, job.seed);
   const totalSteps = supervisedSteps(samples.length, job.batchSize, job.epochs);
@@ -29,12 +31,17 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   );
 
   const step: Step = async (number, state) => {
-    const batch = supervisedStep(order, samples.length, job.batchSize, number - 1).map(({ item }) => samples[item]!);
+    const batch = supervisedStep(order, samples.length, job.batchSize, number - 1).map(
+      ({ item }) => samples[item]!,
+    );
     const sequences = batch.map((sample) => sample.tokens);
     const weights = batch.map((sample) => sample.weights);
     const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
     let loss = 0;
-    for (const plan of planMicroBatches(sequences.map((ids) => ({ tokens: ids.length })), config)) {
+    for (const plan of planMicroBatches(
+      sequences.map((ids) => ({ tokens: ids.length })),
+      config,
+    )) {
       const micro = { ...tokenBatch(plan, sequences, tokenizer.padding), weights: perToken(plan, weights) };
       loss += (await runtime.gradSupervised(micro, totalWeight)).loss;
       await io.breathe();

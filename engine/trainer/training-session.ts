@@ -52,7 +52,8 @@ export class TrainingSession {
     this.resumedAt = this.state.step;
     mkdirSync(job.outputDir, { recursive: true });
     // What an earlier process recorded after the checkpoint is done again, so it goes.
-    for (const [name, text] of Object.entries(this.state.records)) writeFileSync(join(job.outputDir, name), text);
+    for (const [name, text] of Object.entries(this.state.records))
+      writeFileSync(join(job.outputDir, name), text);
   }
 
   /**
@@ -87,7 +88,9 @@ export class TrainingSession {
       await io.breathe();
     }
     const dir = join(job.outputDir, 'model');
-    writeDirectory(dir, (temporary) => writeModelFiles(temporary, { ...this.model, parameters: state.parameters }));
+    writeDirectory(dir, (temporary) =>
+      writeModelFiles(temporary, { ...this.model, parameters: state.parameters }),
+    );
     io.emit({ type: 'done', step: state.step, dir });
     return 'done';
   }

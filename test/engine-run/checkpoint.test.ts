@@ -1,5 +1,14 @@
 import fc from 'fast-check';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
@@ -7,7 +16,11 @@ import { writeDirectory } from '../../engine/checkpoint/files.js';
 import { formatLlamaConfig, parseLlamaConfig } from '../../engine/checkpoint/llama-config.js';
 import { readModelDirectory, writeModelFiles } from '../../engine/checkpoint/model-directory.js';
 import { SafetensorsFile, writeSafetensors } from '../../engine/checkpoint/safetensors.js';
-import { readCheckpoint, writeCheckpoint, type TrainingState } from '../../engine/checkpoint/training-checkpoint.js';
+import {
+  readCheckpoint,
+  writeCheckpoint,
+  type TrainingState,
+} from '../../engine/checkpoint/training-checkpoint.js';
 import { tinyModel, writeTinyTokenizer } from './support/tiny-model.js';
 
 const root = mkdtempSync(join(tmpdir(), 'engine-checkpoint-'));
@@ -37,7 +50,10 @@ describe('safetensors', () => {
         const tensors = specs.map(({ shape, seed }, i) => ({
           name: `tensor.${i}`,
           shape,
-          data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, k) => Math.sin(seed + k) * 10 ** (k % 9)),
+          data: Float32Array.from(
+            { length: shape.reduce((a, b) => a * b, 1) },
+            (_, k) => Math.sin(seed + k) * 10 ** (k % 9),
+          ),
         }));
         const path = join(dir, 'round.safetensors');
         const first = writeSafetensors(path, tensors);
@@ -70,7 +86,11 @@ describe('safetensors', () => {
   });
 
   it('refuses damaged files with the reason', () => {
-    const entry = (shape: number[], begin: number, end: number, dtype = 'F32') => ({ dtype, shape, data_offsets: [begin, end] });
+    const entry = (shape: number[], begin: number, end: number, dtype = 'F32') => ({
+      dtype,
+      shape,
+      data_offsets: [begin, end],
+    });
     const cases: [unknown, number, RegExp][] = [
       [{ x: entry([2], 0, 8) }, 4, /cut off: 8 bytes of tensor data/],
       [{ x: entry([2], 0, 8) }, 12, /4 bytes that belong to no tensor/],
@@ -125,12 +145,17 @@ describe('config.json', () => {
     const { vocabSize, ...architecture } = tinyModel().layout.config;
     const text = formatLlamaConfig({ architecture, vocabSize }, { bos: undefined, eos: 1, pad: 0 });
     expect(parseLlamaConfig(text, 'c')).toEqual({ architecture, vocabSize });
-    expect(JSON.parse(text)).toMatchObject({ architectures: ['LlamaForCausalLM'], rms_norm_eps: 1e-5, eos_token_id: 1 });
+    expect(JSON.parse(text)).toMatchObject({
+      architectures: ['LlamaForCausalLM'],
+      rms_norm_eps: 1e-5,
+      eos_token_id: 1,
+    });
   });
 
   it('refuses models the engine would run wrongly, naming the field', () => {
     const base = JSON.parse(formatLlamaConfig(shape, { bos: undefined, eos: 1, pad: 0 })) as object;
-    const parse = (change: object) => () => parseLlamaConfig(JSON.stringify({ ...base, ...change }), 'config.json');
+    const parse = (change: object) => () =>
+      parseLlamaConfig(JSON.stringify({ ...base, ...change }), 'config.json');
     expect(parse({ architectures: ['Qwen2ForCausalLM'] })).toThrow(/architectures is "Qwen2ForCausalLM"/);
     expect(parse({ attention_bias: true })).toThrow(/attention_bias/);
     expect(parse({ rope_scaling: { rope_type: 'llama3', factor: 8 } })).toThrow(/rope_scaling is "llama3"/);
@@ -138,7 +163,13 @@ describe('config.json', () => {
     expect(parse({ head_dim: 64 })).toThrow(/head_dim is 64/);
     expect(parse({ num_key_value_heads: 3 })).toThrow(/num_key_value_heads/);
     expect(parse({ hidden_size: undefined })).toThrow(/hidden_size/);
-    expect(parse({ rope_scaling: { rope_type: 'default' }, rope_theta: undefined, rope_parameters: { rope_theta: 5000 } })).not.toThrow();
+    expect(
+      parse({
+        rope_scaling: { rope_type: 'default' },
+        rope_theta: undefined,
+        rope_parameters: { rope_theta: 5000 },
+      }),
+    ).not.toThrow();
   });
 });
 
@@ -157,7 +188,13 @@ describe('model directory', () => {
     for (const name of readdirSync(first))
       expect(readFileSync(join(second, name)).equals(readFileSync(join(first, name))), name).toBe(true);
     expect(readdirSync(first).sort()).toEqual(
-      ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'].sort(),
+      [
+        'config.json',
+        'generation_config.json',
+        'model.safetensors',
+        'tokenizer.json',
+        'tokenizer_config.json',
+      ].sort(),
     );
   });
 

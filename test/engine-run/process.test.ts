@@ -53,10 +53,15 @@ describe('generation', () => {
 
   it('writes what the model learned, in input order', async () => {
     const text = await outputs('greedy', {});
-    const lines = text.trim().split('\n').map((line) => JSON.parse(line) as GenerationOutput);
+    const lines = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as GenerationOutput);
     expect(lines.map((line) => line.id)).toEqual(Array.from({ length: 30 }, (_, i) => `item-${i}`));
     expect(lines.every((line) => line.finished)).toBe(true);
-    expect(lines.filter((line) => /<answer> \[\[[AB]\]\] <\/answer>$/.test(line.text)).length).toBeGreaterThan(25);
+    expect(
+      lines.filter((line) => /<answer> \[\[[AB]\]\] <\/answer>$/.test(line.text)).length,
+    ).toBeGreaterThan(25);
   });
 
   it('samples the same whatever the batch size, several a prompt', async () => {
@@ -105,7 +110,10 @@ describe('a process that cannot do its job', () => {
   const failure = async (name: string, job: unknown) => {
     const end = await runProcess(job, join(root, name));
     const last = end.events.at(-1);
-    return { code: end.code, ...(last?.type === 'failed' ? last.error : { type: last?.type, message: end.stderr }) };
+    return {
+      code: end.code,
+      ...(last?.type === 'failed' ? last.error : { type: last?.type, message: end.stderr }),
+    };
   };
 
   it('says why in one sentence and exits by the table', async () => {
@@ -116,10 +124,36 @@ describe('a process that cannot do its job', () => {
       ['field', { ...good, bathSize: 4, epochs: -1 }, 64, /epochs: .*; job: Unrecognized key: "bathSize"/],
       ['length', { ...good, maxLength: 100 }, 64, /maxLength 100 is more than the 64 tokens/],
       ['line', { ...good, data: join(root, 'bad-data.jsonl') }, 65, /bad-data.jsonl, line 2: not valid JSON/],
-      ['model', { ...good, model: { from: 'directory', path: join(root, 'none') } }, 65, /there is no directory/],
-      ['heads', { ...good, model: { ...good.model, architecture: { ...(good.model as { architecture: object }).architecture, heads: 5 } } }, 64, /hiddenSize 32 must be a multiple of heads 5/],
-      ['diverged', { ...good, optimizer: { ...good.optimizer, learningRate: 1e30, gradClip: 1e9 } }, 64, /training diverged: .*lower optimizer.learningRate/],
-      ['context', grpoJob(join(root, 'bad-grpo'), { maxNewTokens: 60 }), 64, /do not fit into the model's 64 tokens/],
+      [
+        'model',
+        { ...good, model: { from: 'directory', path: join(root, 'none') } },
+        65,
+        /there is no directory/,
+      ],
+      [
+        'heads',
+        {
+          ...good,
+          model: {
+            ...good.model,
+            architecture: { ...(good.model as { architecture: object }).architecture, heads: 5 },
+          },
+        },
+        64,
+        /hiddenSize 32 must be a multiple of heads 5/,
+      ],
+      [
+        'diverged',
+        { ...good, optimizer: { ...good.optimizer, learningRate: 1e30, gradClip: 1e9 } },
+        64,
+        /training diverged: .*lower optimizer.learningRate/,
+      ],
+      [
+        'context',
+        grpoJob(join(root, 'bad-grpo'), { maxNewTokens: 60 }),
+        64,
+        /do not fit into the model's 64 tokens/,
+      ],
     ];
     for (const [name, job, code, message] of cases) {
       const end = await failure(`bad-${name}`, job);
@@ -135,7 +169,10 @@ describe('a process that cannot do its job', () => {
     const model = join(job.outputDir, 'model');
     truncateSync(join(model, 'model.safetensors'), 5000);
     const end = await failure('cut', { ...job, model: { from: 'directory', path: model } });
-    expect(end).toMatchObject({ code: 65, message: expect.stringMatching(/model.safetensors is cut off/) as string });
+    expect(end).toMatchObject({
+      code: 65,
+      message: expect.stringMatching(/model.safetensors is cut off/) as string,
+    });
   });
 
   it('reports a full disk as such and leaves no half checkpoint', async () => {
@@ -185,11 +222,16 @@ describe('an engine without its parent', () => {
     const dir = join(root, 'by-hand');
     const job = supervisedJob(dir, { epochs: 1 });
     writeFileSync(join(dir, 'job.json'), JSON.stringify(job));
-    const child = spawn(process.execPath, [MAIN, join(dir, 'job.json')], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [MAIN, join(dir, 'job.json')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let out = '';
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
     const code = await new Promise((done) => child.on('close', done));
-    const lines = out.trim().split('\n').map((line) => (JSON.parse(line) as EngineEvent).type);
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as EngineEvent).type);
     expect(code).toBe(0);
     expect(lines[0]).toBe('started');
     expect(lines.at(-1)).toBe('done');

@@ -51,7 +51,9 @@ describe('counter-based randomness', () => {
       return [...out].join();
     };
     const base = [7, 1, 2, 3] as const;
-    const variants = base.map((_, i) => base.map((v, j) => (i === j ? v + 1 : v)) as [number, number, number, number]);
+    const variants = base.map(
+      (_, i) => base.map((v, j) => (i === j ? v + 1 : v)) as [number, number, number, number],
+    );
     const far = [7 + 2 ** 32, 1, 2, 3] as const;
     expect(new Set([draw(...base), ...variants.map((v) => draw(...v)), draw(...far)]).size).toBe(6);
   });

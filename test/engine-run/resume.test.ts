@@ -3,15 +3,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { EngineEvent, GrpoJob, SupervisedJob } from '../../engine/job.js';
-import { grpoJob, newestCheckpoint, result, runProcess, runWithKills, supervisedJob } from './support/jobs.js';
+import {
+  grpoJob,
+  newestCheckpoint,
+  result,
+  runProcess,
+  runWithKills,
+  supervisedJob,
+} from './support/jobs.js';
 
 const root = mkdtempSync(join(tmpdir(), 'engine-resume-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-const atStep = (step: number) => (event: EngineEvent) => event.type === 'progress' && event.metrics.step === step;
-const atCheckpoint = (step: number) => (event: EngineEvent) => event.type === 'checkpoint' && event.step === step;
+const atStep = (step: number) => (event: EngineEvent) =>
+  event.type === 'progress' && event.metrics.step === step;
+const atCheckpoint = (step: number) => (event: EngineEvent) =>
+  event.type === 'checkpoint' && event.step === step;
 /** Random, but the same in every run of the test on one day: a failure can be looked at. */
-const random = (below: number) => 1 + Math.floor(((Math.sin(Math.floor(Date.now() / 86_400_000) * 12.9898) * 43758.5453) % 1 + 1) % 1 * below);
+const random = (below: number) =>
+  1 +
+  Math.floor(
+    ((((Math.sin(Math.floor(Date.now() / 86_400_000) * 12.9898) * 43758.5453) % 1) + 1) % 1) * below,
+  );
 
 async function sameAfterKills(
   name: string,

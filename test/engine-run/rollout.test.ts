@@ -55,7 +55,9 @@ describe('generation', () => {
         const logits = referenceLogits(layout, parameters, [...before, ...completion.tokens]);
         completion.tokens.forEach((token, i) => {
           const expected = referenceLogp(logits[before.length + i - 1]!, token, temperature);
-          expect(Math.abs(completion.logps[i]! - expected)).toBeLessThan(3e-6 * Math.max(1, Math.abs(expected)));
+          expect(Math.abs(completion.logps[i]! - expected)).toBeLessThan(
+            3e-6 * Math.max(1, Math.abs(expected)),
+          );
         });
       }
     }
@@ -67,7 +69,10 @@ describe('generation', () => {
     const sequences = completions.map((c) => Int32Array.from([...prompts[c.prompt]!.tokens, ...c.tokens]));
     const runtime = await TrainingRuntime.create(layout, parameters, { threads: 2 });
     let compared = 0;
-    for (const plan of planMicroBatches(sequences.map(({ length }) => ({ tokens: length })), layout.config)) {
+    for (const plan of planMicroBatches(
+      sequences.map(({ length }) => ({ tokens: length })),
+      layout.config,
+    )) {
       const logprobs = await runtime.logprobs(tokenBatch(plan, sequences, 0), { temperature });
       for (const { sequence, row, offset } of plan.placements) {
         const { prompt, logps } = completions[sequence]!;
@@ -95,14 +100,19 @@ describe('generation', () => {
   });
 
   it('draws by inverse CDF from the uniforms of (seed, step, prompt, sample, position)', async () => {
-    const [completion] = await decoder.generate(parameters, [prompts[2]!], { ...settings, samples: 1, step: 9 });
+    const [completion] = await decoder.generate(parameters, [prompts[2]!], {
+      ...settings,
+      samples: 1,
+      step: 9,
+    });
     const before = prompts[2]!.tokens;
     const logits = referenceLogits(layout, parameters, [...before, ...completion!.tokens]);
     const uniforms = new Float32Array(completion!.tokens.length);
     samplingUniforms({ seed: 3, step: 9, prompt: prompts[2]!.key, sample: 0 }, 0, uniforms);
     completion!.tokens.forEach((token, i) => {
       const row = logits[before.length + i - 1]!;
-      const upTo = (end: number) => Array.from({ length: end }, (_, t) => Math.exp(referenceLogp(row, t))).reduce((a, b) => a + b, 0);
+      const upTo = (end: number) =>
+        Array.from({ length: end }, (_, t) => Math.exp(referenceLogp(row, t))).reduce((a, b) => a + b, 0);
       expect(upTo(token) - 1e-5).toBeLessThanOrEqual(uniforms[i]!);
       expect(upTo(token + 1) + 1e-5).toBeGreaterThan(uniforms[i]!);
     });
@@ -121,11 +131,17 @@ describe('generation', () => {
     expect(await run(3, many, 16)).toEqual(expected);
     const reversed = await run(2, [...many].reverse(), 64);
     for (let i = 0; i < many.length; i++)
-      expect(reversed.slice(3 * (many.length - 1 - i), 3 * (many.length - i))).toEqual(expected.slice(3 * i, 3 * i + 3));
+      expect(reversed.slice(3 * (many.length - 1 - i), 3 * (many.length - i))).toEqual(
+        expected.slice(3 * i, 3 * i + 3),
+      );
   });
 
   it('ends a completion at the first stop token and marks those that were cut', async () => {
-    const completions = await decoder.generate(parameters, prompts, { ...settings, samples: 8, stops: [49, 3] });
+    const completions = await decoder.generate(parameters, prompts, {
+      ...settings,
+      samples: 8,
+      stops: [49, 3],
+    });
     expect(completions.some((c) => c.finished) && completions.some((c) => !c.finished)).toBe(true);
     for (const { tokens, logps, finished } of completions) {
       const end = [...tokens].findIndex((token) => token === 49 || token === 3);
@@ -138,7 +154,12 @@ describe('generation', () => {
   it('samples the distribution itself: frequencies of the first token', async () => {
     const samples = 4000;
     const one = prompts[3]!;
-    const completions = await decoder.generate(parameters, [one], { ...settings, samples, maxNewTokens: 1, batchSize: 500 });
+    const completions = await decoder.generate(parameters, [one], {
+      ...settings,
+      samples,
+      maxNewTokens: 1,
+      batchSize: 500,
+    });
     const counts = new Map<number, number>();
     for (const { tokens } of completions) counts.set(tokens[0]!, (counts.get(tokens[0]!) ?? 0) + 1);
     const row = referenceLogits(layout, parameters, one.tokens).at(-1)!;

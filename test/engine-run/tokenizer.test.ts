@@ -9,7 +9,7 @@ import { buildWordLevel } from '../../engine/tokenizer/word-level.js';
 const special = { padding: '<|pad|>', endOfText: '<|end|>', others: ['<|user|>'] };
 const corpus = [
   'the cat sat on the mat, the cats sat on the mats; that was 12 or 120 times.',
-  'Überraschung! naïve café 東京 🎉🎉 — they’re here, they\'re not\n\n  indented\tand\ttabs  ',
+  "Überraschung! naïve café 東京 🎉🎉 — they’re here, they're not\n\n  indented\tand\ttabs  ",
   'aaaa aaa aa a abab ababab',
   '<|user|>the the the<|end|>',
 ];
@@ -57,7 +57,9 @@ describe('byte-level BPE', () => {
   });
 
   it('refuses a vocabulary too small for the bytes', () => {
-    expect(() => trainBytePairEncoding(corpus, { vocabSize: 200, special })).toThrow(/vocabSize 200 is too small/);
+    expect(() => trainBytePairEncoding(corpus, { vocabSize: 200, special })).toThrow(
+      /vocabSize 200 is too small/,
+    );
   });
 });
 
@@ -82,7 +84,8 @@ describe('word-level vocabulary', () => {
   });
 
   it('refuses words that the splitting rules would break up', () => {
-    const build = (word: string) => () => buildWordLevel([word], { special: { ...special, unknown: '<unk>' } });
+    const build = (word: string) => () =>
+      buildWordLevel([word], { special: { ...special, unknown: '<unk>' } });
     expect(build('a1')).toThrow(/digit/);
     expect(build('a b')).toThrow(/space/);
     expect(build('<unk>')).toThrow(/twice/);
@@ -129,7 +132,23 @@ describe('chat rendering', () => {
 
 /** Made by the Python library on the same three texts: BpeTrainer(vocab_size=275, min_frequency=2), byte alphabet. */
 const REFERENCE_MERGES = [
-  ...['a t', 'h e', 'Ġ t', 'a a', 'a b', 'Ġt he', 'r e', 'Ġ c', 'Ġ o', 'ab ab', '1 2', 'a s', 'm at', 'n d', 's at'],
+  ...[
+    'a t',
+    'h e',
+    'Ġ t',
+    'a a',
+    'a b',
+    'Ġt he',
+    'r e',
+    'Ġ c',
+    'Ġ o',
+    'ab ab',
+    '1 2',
+    'a s',
+    'm at',
+    'n d',
+    's at',
+  ],
   ...['â Ģ', 'ð Ł'],
 ];
 const REFERENCE_SPACE_ID = 222;

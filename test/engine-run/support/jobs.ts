@@ -8,7 +8,6 @@ import { writeModelFiles } from '../../../engine/checkpoint/model-directory.js';
 import {
   engineJobSchema,
   type EngineEvent,
-  type EngineJob,
   type GenerateJob,
   type GrpoJob,
   type SupervisedJob,
@@ -65,7 +64,8 @@ export function supervisedJob(dir: string, change: Partial<SupervisedJob> = {}):
 export function grpoJob(dir: string, change: Partial<GrpoJob> = {}): GrpoJob {
   const { data, tokenizerDir } = writeInputs(dir);
   const model = join(dir, 'start');
-  if (!existsSync(model)) writeDirectory(model, (temporary) => writeModelFiles(temporary, tinyModel(tokenizerDir, 4)));
+  if (!existsSync(model))
+    writeDirectory(model, (temporary) => writeModelFiles(temporary, tinyModel(tokenizerDir, 4)));
   return engineJobSchema.parse({
     kind: 'grpo',
     seed: 12,
@@ -109,7 +109,7 @@ export interface Ended {
 
 /** Start an engine process on `job`; `onEvent` may kill it or talk to it. */
 export function startProcess(
-  job: EngineJob | unknown,
+  job: unknown,
   dir: string,
   onEvent: (event: EngineEvent, child: ChildProcess) => void = () => {},
 ): { child: ChildProcess; ended: Promise<Ended> } {
@@ -131,8 +131,11 @@ export function startProcess(
   return { child, ended };
 }
 
-export const runProcess = (job: unknown, dir: string, onEvent?: (event: EngineEvent, child: ChildProcess) => void) =>
-  startProcess(job, dir, onEvent).ended;
+export const runProcess = (
+  job: unknown,
+  dir: string,
+  onEvent?: (event: EngineEvent, child: ChildProcess) => void,
+) => startProcess(job, dir, onEvent).ended;
 
 /** The newest complete checkpoint below an output directory. */
 export function newestCheckpoint(outputDir: string): string | undefined {
@@ -150,9 +153,17 @@ export function result(outputDir: string) {
   const files = Object.fromEntries(
     readdirSync(model)
       .sort()
-      .map((name) => [name, createHash('sha256').update(readFileSync(join(model, name))).digest('hex')]),
+      .map((name) => [
+        name,
+        createHash('sha256')
+          .update(readFileSync(join(model, name)))
+          .digest('hex'),
+      ]),
   );
-  const metrics = readFileSync(join(outputDir, 'metrics.jsonl'), 'utf8').replaceAll(/"seconds":[^,}]*/g, '"seconds":0');
+  const metrics = readFileSync(join(outputDir, 'metrics.jsonl'), 'utf8').replaceAll(
+    /"seconds":[^,}]*/g,
+    '"seconds":0',
+  );
   const rollouts = join(outputDir, 'rollouts.jsonl');
   return { files, metrics, rollouts: existsSync(rollouts) ? readFileSync(rollouts, 'utf8') : '' };
 }
@@ -177,7 +188,8 @@ export async function runWithKills(
       kills += 1;
       continue;
     }
-    if (end.code !== 0) throw new Error(`engine ended with ${end.code}: ${JSON.stringify(end.events.at(-1))} ${end.stderr}`);
+    if (end.code !== 0)
+      throw new Error(`engine ended with ${end.code}: ${JSON.stringify(end.events.at(-1))} ${end.stderr}`);
     return kills;
   }
 }

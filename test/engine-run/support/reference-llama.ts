@@ -4,7 +4,11 @@ import { headDim, type ParameterLayout } from '../../../engine/model/parameters.
 type Matrix = Float64Array[];
 
 /** Logits [tokens][vocab] of a token sequence. */
-export function referenceLogits(layout: ParameterLayout, flat: Float32Array, tokens: readonly number[]): Matrix {
+export function referenceLogits(
+  layout: ParameterLayout,
+  flat: Float32Array,
+  tokens: readonly number[],
+): Matrix {
   const { config } = layout;
   const d = headDim(config);
   const read = (name: string): Matrix => {
@@ -15,7 +19,8 @@ export function referenceLogits(layout: ParameterLayout, flat: Float32Array, tok
       Float64Array.from(flat.subarray(entry.offset + row * columns, entry.offset + (row + 1) * columns)),
     );
   };
-  const times = (x: Float64Array, w: Matrix) => Float64Array.from(w, (row) => row.reduce((sum, v, i) => sum + v * x[i]!, 0));
+  const times = (x: Float64Array, w: Matrix) =>
+    Float64Array.from(w, (row) => row.reduce((sum, v, i) => sum + v * x[i]!, 0));
   const norm = (x: Float64Array, name: string) => {
     const scale = read(name)[0]!;
     const rms = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length + config.normEpsilon);

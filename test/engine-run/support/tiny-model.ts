@@ -6,7 +6,20 @@ import { initializeParameters } from '../../../engine/model/initialize.js';
 import { parameterLayout } from '../../../engine/model/parameters.js';
 import type { LoadedModel } from '../../../engine/checkpoint/model-directory.js';
 
-const words = ['judge', 'A', 'B', 'good', 'bad', 'so', '<eval>', '</eval>', '<answer>', '</answer>', '[[A]]', '[[B]]'];
+const words = [
+  'judge',
+  'A',
+  'B',
+  'good',
+  'bad',
+  'so',
+  '<eval>',
+  '</eval>',
+  '<answer>',
+  '</answer>',
+  '[[A]]',
+  '[[B]]',
+];
 export const tinyTokenizer = buildWordLevel(words, {
   special: { padding: '<pad>', endOfText: '<end>', unknown: '<unk>', others: ['<user>', '<assistant>'] },
 });
