@@ -92,9 +92,7 @@ export class GraphBuilder {
 
   /** A constant tensor. Equal small constants are stored once. */
   constant(dtype: DType, shape: Shape, values: ArrayLike<number> | ConstantData): Value {
-    const data = ArrayBuffer.isView(values)
-      ? (values as ConstantData)
-      : pack(dtype, values as ArrayLike<number>);
+    const data = ArrayBuffer.isView(values) ? values : pack(dtype, values);
     checkSize(shape, data);
     const key = data.length <= 64 ? `${dtype}|${shape.join()}|${Array.from(data, keyOf).join()}` : undefined;
     const known = key === undefined ? undefined : this.#shared.constants.get(key);

@@ -30,7 +30,7 @@ export class GraphSession {
    */
   async run(feeds: Tensors, into: Tensors = {}): Promise<Tensors> {
     const fetches = Object.fromEntries(this.outputNames.map((name) => [name, into[name] ?? null]));
-    return (await this.#session.run(feeds, fetches)) as Tensors;
+    return await this.#session.run(feeds, fetches);
   }
 
   async release(): Promise<void> {

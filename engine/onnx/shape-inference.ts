@@ -191,7 +191,7 @@ const normalization: Infer = (inputs, _, outputs) => {
 
 const cast: Infer = (inputs, at) => {
   const dtype = (Object.keys(DATA_TYPE) as DType[]).find((name) => DATA_TYPE[name] === at.to);
-  if (!dtype) throw new Error(`Cast: unknown target type ${String(at.to)}`);
+  if (!dtype) throw new Error(`Cast: unknown target type ${JSON.stringify(at.to)}`);
   return [{ dtype, shape: need(inputs, 0).shape }];
 };
 
