@@ -73,6 +73,18 @@ async function failureOf(input: unknown): Promise<{ type: string; message: strin
   return rootCause(cause);
 }
 
+/** What the page of a run says about an activity that is tried again; the run is cancelled then. */
+async function pendingFailure(input: unknown): Promise<string> {
+  const handle = await machine.start('trainRewardModel', input, `bad-${++runs}`);
+  const message = await until('the failure of an activity', async () => {
+    const { raw } = await handle.describe();
+    return raw.pendingActivities?.find(({ lastFailure }) => lastFailure)?.lastFailure?.message ?? undefined;
+  });
+  await handle.cancel();
+  await expect(handle.result()).rejects.toThrow();
+  return message;
+}
+
 /** Wait until a run asks for a correction, and take its problem. */
 function problemOf(workflowId: string) {
   return until(`the problem of ${workflowId}`, async () => (await machine.progress(workflowId))?.problem);
@@ -191,6 +203,12 @@ const cases: Case[] = [
     message: /Cannot reach S3 at http:\/\/127\.0\.0\.1:\d+ .*rmr1 up/,
   },
   {
+    name: 'the oracle away',
+    args: ['--data', good, '--oracle', 'local', '--oracle-url', 'http://CLOSED/v1'],
+    exit: 3,
+    message: /oracle at http:\/\/127\.0\.0\.1:\d+ does not answer/,
+  },
+  {
     name: 'wrong S3 credentials',
     args: ['--data', good, '--oracle', 'local'],
     exit: 4,
@@ -230,17 +248,13 @@ describe('a workflow that was started without the client', () => {
     },
   );
 
-  test('an oracle that does not answer', async () => {
-    const input = { recipe: 'scratch', data: good, oracle: { ...local, baseUrl: `http://${closed}/v1` } };
-    const handle = await machine.start('trainRewardModel', input, `bad-${++runs}`);
-    // It may come back: the check is repeated, and its last failure stands on the page meanwhile.
-    const message = await until('the failure of the check', async () => {
-      const { raw } = await handle.describe();
-      return raw.pendingActivities?.find(({ lastFailure }) => lastFailure)?.lastFailure?.message;
+  test('an oracle that does not answer: the check is repeated, its last failure stands on the page', async () => {
+    const message = await pendingFailure({
+      recipe: 'scratch',
+      data: good,
+      oracle: { ...local, baseUrl: `http://${closed}/v1` },
     });
     expect(message).toMatch(/oracle at http:\/\/127\.0\.0\.1:\d+\/v1 did not answer/);
-    await handle.cancel();
-    await expect(handle.result()).rejects.toThrow();
   });
 
   test('an oracle that refuses the key', async () => {
@@ -288,6 +302,17 @@ describe('a store that is not what it was', () => {
       const failure = await failureOf({});
       expect(failure.type).toBe('StorageCredentials');
       expect(failure.message).toMatch(/refused access.*AWS_SECRET_ACCESS_KEY/);
+    } finally {
+      await machine.stopWorkers();
+      await machine.startWorker();
+    }
+  });
+
+  test('a store that the worker cannot reach', async () => {
+    await machine.stopWorkers();
+    await machine.startWorker({ RMR1_S3_ENDPOINT: `http://${closed}`, RMR1_S3_PATIENCE_MS: '500' });
+    try {
+      expect(await pendingFailure({})).toMatch(/Cannot reach S3 at http:\/\/127\.0\.0\.1:\d+/);
     } finally {
       await machine.stopWorkers();
       await machine.startWorker();
