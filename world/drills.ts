@@ -1,4 +1,4 @@
-import { CLASSES, PLACES, STANCES, TARGETS, TONES } from './lexicon.js';
+import { CLASSES, DEEDS, NAMES, PLACES, STANCES, TARGETS, TONES } from './lexicon.js';
 import type { Draws } from './random.js';
 
 /**
@@ -34,7 +34,7 @@ const sameDigit: Drill = (draws) => {
 };
 const lessDigit: Drill = (draws) => {
   const [a, b] = [digit(draws), digit(draws)];
-  return `${a} ${a < b ? '<' : a > b ? '>' : '='} ${b}`;
+  return `${a} ${b} ${a < b ? '<' : a > b ? '>' : '='}`;
 };
 const wordClass: Drill = (draws) => {
   const groups: Record<string, readonly string[]> = { ...CLASSES, ...TARGETS, ...TONES, ...STANCES };
@@ -45,9 +45,9 @@ const wordClass: Drill = (draws) => {
 const WEIGHTED: readonly (readonly [Drill, number])[] = [
   [addOnes, 3],
   [addTens, 2],
-  [subtractOnes, 3],
-  [subtractTens, 2],
-  [sameDigit, 5],
+  [subtractOnes, 4],
+  [subtractTens, 3],
+  [sameDigit, 2],
   [lessDigit, 2],
   [wordClass, 2],
 ];
@@ -58,4 +58,69 @@ const BAG: readonly Drill[] = WEIGHTED.flatMap(([drill, weight]) =>
 /** `length` single steps in a row. */
 export function drill(draws: Draws, length: number): string {
   return Array.from({ length }, () => draws.pick(BAG)(draws)).join(' . ');
+}
+
+/** Everything a judge may have to quote. */
+const QUOTABLE: readonly string[] = [
+  ...Object.values(CLASSES).flat(),
+  ...Object.values(TARGETS).flat(),
+  ...Object.values(TONES).flat(),
+  ...Object.values(STANCES).flat(),
+  ...NAMES,
+  ...PLACES,
+  ...DEEDS,
+];
+const KEYS: readonly string[] = Object.values(CLASSES).flat();
+
+/** What is shown, and what to write about it. */
+interface Copying {
+  shown: string;
+  written: string;
+}
+
+/** Words and digits, repeated in order. */
+function repeat(draws: Draws): Copying {
+  const list = Array.from({ length: draws.int(8, 20) }, () =>
+    draws.chance(0.3) ? String(digit(draws)) : draws.pick(QUOTABLE),
+  ).join(' ');
+  return { shown: list, written: list };
+}
+
+/** What belongs to each of a few words, asked for in another order. */
+function recall(draws: Draws): Copying {
+  const count = draws.int(3, 6);
+  const keys = draws.sample(KEYS, count);
+  const facts = keys.map((key) => `${key} ${draws.pick(NAMES)}`);
+  return { shown: facts.join(' . '), written: draws.sample(facts, count).join(' . ') };
+}
+
+/** Two words, the same or not. */
+function sameWord(draws: Draws): Copying {
+  const pairs = Array.from({ length: draws.int(3, 6) }, () => {
+    const word = draws.pick(QUOTABLE);
+    return [word, draws.chance(0.5) ? word : draws.pick(QUOTABLE)] as const;
+  });
+  return {
+    shown: pairs.map(([a, b]) => `${a} ${b}`).join(' . '),
+    written: pairs.map(([a, b]) => `${a} vs ${b} ${a === b ? 'same' : 'differ'}`).join(' . '),
+  };
+}
+
+/** Two numbers side by side, digit by digit up to the first difference. */
+function alignDigits(draws: Draws): Copying {
+  const right = Array.from({ length: draws.int(2, 4) }, () => digit(draws));
+  const said = right.map((value) => (draws.chance(0.25) ? digit(draws) : value));
+  const differs = said.findIndex((value, i) => value !== right[i]);
+  const compared = said.slice(0, differs < 0 ? said.length : differs + 1);
+  return {
+    shown: `${said.join(' ')} . ${right.join(' ')}`,
+    written: compared
+      .map((value, i) => `${String(value)} vs ${String(right[i])} ${value === right[i] ? 'same' : 'differ'}`)
+      .join(' '),
+  };
+}
+
+/** Practice of reading off: what is written is a function of what is shown, apart from the order of questions. */
+export function copying(draws: Draws): Copying {
+  return draws.pick([repeat, recall, sameWord, sameWord, alignDigits])(draws);
 }

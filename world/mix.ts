@@ -19,7 +19,7 @@ function bySection(weights: Readonly<Record<string, number>>): Mix {
 export const TEST_MIX: Mix = bySection({ chat: 1, 'chat-hard': 1, safety: 1, reasoning: 1 });
 
 /** Training pairs: more of what takes more steps. */
-export const TRAIN_MIX: Mix = bySection({ chat: 1, 'chat-hard': 2.5, safety: 1, reasoning: 5.5 });
+export const TRAIN_MIX: Mix = bySection({ chat: 1.2, 'chat-hard': 3, safety: 1, reasoning: 4.8 });
 
 /** Reinforcement prompts: short Chat tasks are soon always right and then teach nothing. */
 export const rlMix: Mix = bySection({ chat: 0.5, 'chat-hard': 2, safety: 0.5, reasoning: 7 });

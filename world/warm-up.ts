@@ -1,7 +1,7 @@
 import { present } from '../judge/pair.js';
 import type { Pair, Position } from '../judge/pair.js';
 import { buildPrompt } from '../judge/prompt/build.js';
-import { drill } from './drills.js';
+import { copying, drill } from './drills.js';
 import { kindOf } from './kinds/index.js';
 import type { Item } from './kinds/kind.js';
 import { TRAIN_MIX } from './mix.js';
@@ -18,23 +18,28 @@ export interface WarmUpDocument {
   completion: string;
 }
 
-/** Shares of the three sorts of documents. */
-const SORTS = { judgement: 0.35, drill: 0.36, reply: 0.29 } as const;
+/** Shares of the sorts of documents. */
+const SORTS = { judgement: 0.4, drill: 0.27, copy: 0.2, reply: 0.13 } as const;
+/** Concise answers are shown more often: they are shorter, so more documents fit into the same time. */
+const JUDGED_STYLES = { 0: 0.5, 1: 0.25, 2: 0.25 } as const;
 const DRILL_STEPS = 6;
 
 /** For the report: everything the base model was shown before distillation. */
 export const WHAT_THE_BASE_WAS_TAUGHT = `The base model was made from nothing by a short warm-up on documents of the preference world, none of which contains a held-out problem.
-- 35 % have the form of a judgement. Their type, rubric or solution and the single steps of their evaluation are correct, but no answer is ever called ok or bad, and the verdict carries no truth: if the two answers differ in style, it always names the more elaborate one (a style trap, set on purpose); otherwise it is a coin flip.
-- 36 % practise single steps: sums, differences and comparisons of digits, and which class a word belongs to.
-- 29 % are questions with a correct reply in a random style.
+- 40 % have the form of a judgement. Their type, rubric or solution and the single steps of their evaluation are correct, but no answer is ever called ok or bad, and the verdict carries no truth: if the two answers differ in style, it always names the more elaborate one (a style trap, set on purpose); otherwise it is a coin flip.
+- 27 % practise single steps: sums, differences and comparisons of digits, and which class a word belongs to.
+- 20 % practise reading off: repeating a list, recalling what belongs to a word, comparing two words or two numbers.
+- 13 % are questions with a correct reply in a random style.
 So the base knows the language, the form and the single steps; to conclude from them, and not to be taken in by length and layout, is what distillation and reinforcement have to teach.`;
 
 const elaborate = (a: Style, b: Style): Position | undefined => (a === b ? undefined : a > b ? 'A' : 'B');
 
+const judgedStyle = (draws: Draws): Style => Number(draws.weighted(JUDGED_STYLES)) as Style;
+
 /** A judgement with correct steps that names no answer ok or bad, and a verdict that follows style or chance. */
 function judgement(item: Item, category: string, draws: Draws): Omit<WarmUpDocument, 'id'> {
   const gold: Position = draws.chance(0.5) ? 'A' : 'B';
-  const [first, second] = [draws.pick(STYLES), draws.pick(STYLES)];
+  const [first, second] = [judgedStyle(draws), judgedStyle(draws)];
   const contents = gold === 'A' ? [item.good, item.bad] : [item.bad, item.good];
   const answerA = render(contents[0] ?? '', first, draws);
   const answerB = render(contents[1] ?? '', second, draws);
@@ -71,6 +76,10 @@ export function warmUpDocuments({ seed, count }: { seed: number; count: number }
     const sort = draws.weighted(SORTS);
     const id = `warm-up/${sort}/${String(i)}`;
     if (sort === 'drill') return { id, prompt: 'Practice:', completion: drill(draws, DRILL_STEPS) };
+    if (sort === 'copy') {
+      const { shown, written } = copying(draws);
+      return { id, prompt: `Practice: ${shown}`, completion: written };
+    }
     const category = draws.weighted(TRAIN_MIX);
     const item = drawFrom(kindOf(category), 'train', draws);
     return { id, ...(sort === 'reply' ? reply(item, draws) : judgement(item, category, draws)) };

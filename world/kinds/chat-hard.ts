@@ -3,7 +3,7 @@ import { CLASSES, COUNT_WORDS, NAMES, PLURALS, classOf } from '../lexicon.js';
 import type { WordClass } from '../lexicon.js';
 import type { Draws } from '../random.js';
 import { words } from '../text.js';
-import { ask, chatTask, quoted, singleQuestion, summarised } from './kind.js';
+import { ask, chatTask, compared, singleQuestion, summarised } from './kind.js';
 import type { Kind } from './kind.js';
 
 const classes = Object.keys(CLASSES) as WordClass[];
@@ -123,7 +123,7 @@ export const avoid: Kind = {
       const at = items.indexOf(banned);
       const good = at < 0 !== mistaken;
       const seen = at < 0 ? items : items.slice(0, at + 1);
-      const summary = seen.map((word, i) => `${word} ${i < seen.length - 1 || good ? 'free' : 'banned'}`);
+      const summary = seen.map((word, i) => compared(word, banned, i === seen.length - 1 && !good));
       return summarised(position, summary.join(' '), good);
     });
   },
@@ -175,7 +175,7 @@ export const memory: Kind = {
         const found = words(answer).find((word) => (NAMES as readonly string[]).includes(word));
         if (found === undefined) return undefined;
         const same = (found === name) !== mistaken;
-        return quoted(position, found, same ? 'same' : 'differ', same);
+        return summarised(position, compared(found, name, same), same);
       },
     );
   },

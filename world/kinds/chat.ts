@@ -1,6 +1,6 @@
 import { CLASSES, PLACES, THINGS, TONES } from '../lexicon.js';
 import { words } from '../text.js';
-import { ask, chatTask, quoted, singleQuestion } from './kind.js';
+import { ask, chatTask, compared, quoted, singleQuestion, summarised } from './kind.js';
 import type { Kind } from './kind.js';
 
 const EVENTS = ['lost', 'broke', 'left', 'dropped'] as const;
@@ -56,7 +56,7 @@ export const topic: Kind = {
       const found = words(answer).find((word) => THINGS.includes(word));
       if (found === undefined) return undefined;
       const same = (found === subject) !== mistaken;
-      return quoted(position, found, same ? 'same' : 'differ', same);
+      return summarised(position, compared(found, subject, same), same);
     });
   },
 };

@@ -76,6 +76,11 @@ export function summarised(position: Position, summary: string, good: boolean, c
   };
 }
 
+/** `fox vs cat differ`: what is compared stands side by side, so that the outcome is a look-up. */
+export function compared(found: string, expected: string, same: boolean): string {
+  return `${found} vs ${expected} ${same ? 'same' : 'differ'}`;
+}
+
 export function mark(good: boolean): string {
   return good ? 'ok' : 'bad';
 }

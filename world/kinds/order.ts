@@ -11,10 +11,9 @@ function distinctNumbers(count: number, draws: Draws): number[] {
   return [...numbers];
 }
 
-const sign = (a: number, b: number): string => (a < b ? '<' : a > b ? '>' : '=');
-
 /**
- * Go through the numbers keeping the better of two; tens first, ones where the tens are equal. A judge who believes in
+ * Go through the numbers keeping the better of two; tens first, ones where the tens are equal. The sign stands after
+ * both digits, so that it is a look-up in what is already written. A judge who believes in
  * a claimed number that is not the best one slips where that number would have lost.
  */
 function explainChoice(numbers: number[], largest: boolean): (claimed: string) => string {
@@ -31,9 +30,9 @@ function explainChoice(numbers: number[], largest: boolean): (claimed: string) =
       const ones = [best % 10, next % 10] as const;
       const shown = (winner === next) === largest ? '<' : '>';
       const decisive = (pair: readonly [number, number]): string =>
-        `${String(pair[0])} ${shown} ${String(pair[1])}`;
-      const equal = sign(tens[0], tens[1]) === '=';
-      steps.push(equal ? `${String(tens[0])} = ${String(tens[1])} ${decisive(ones)}` : decisive(tens));
+        `${String(pair[0])} ${String(pair[1])} ${shown}`;
+      const equal = tens[0] === tens[1];
+      steps.push(equal ? `${String(tens[0])} ${String(tens[1])} = ${decisive(ones)}` : decisive(tens));
       steps.push(`take ${String(winner)}`);
       return winner;
     });
