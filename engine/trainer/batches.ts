@@ -10,14 +10,24 @@ const MOST_TOKENS = 1100;
 /** Keys and values of all rows decoded together may take about this much. */
 const CACHE_BYTES = 512 * 2 ** 20;
 const MOST_ROWS = 128;
-/** Graphs kept loaded: every objective with every shape of a typical job. */
-export const TRAINING_SESSIONS = 32;
+/** Every loaded graph keeps the memory of its activations; all together may take about this much. */
+const SESSION_BYTES = 2048 * 2 ** 20;
+const MOST_SESSIONS = 32;
+
+/** Activations of one token, roughly. */
+function activationBytes({ layers, hiddenSize, intermediateSize, vocabSize }: DecoderConfig): number {
+  return 4 * layers * (16 * hiddenSize + 6 * intermediateSize) + 12 * vocabSize;
+}
 
 /** Tokens of one micro-batch, padding included: a function of the model alone, so that resuming gives the same sums. */
 function microBatchTokens(config: DecoderConfig): number {
-  const { layers, hiddenSize, intermediateSize, vocabSize } = config;
-  const bytes = 4 * layers * (16 * hiddenSize + 6 * intermediateSize) + 12 * vocabSize;
-  return Math.min(MOST_TOKENS, Math.max(128, Math.floor(ACTIVATION_BYTES / bytes)));
+  return Math.min(MOST_TOKENS, Math.max(128, Math.floor(ACTIVATION_BYTES / activationBytes(config))));
+}
+
+/** Training graphs kept loaded: for a small model those of every objective and shape of a typical job. */
+export function trainingSessions(config: DecoderConfig): number {
+  const bytes = microBatchTokens(config) * activationBytes(config);
+  return Math.min(MOST_SESSIONS, Math.max(3, Math.floor(SESSION_BYTES / bytes)));
 }
 
 /** Rows to decode together; the results do not depend on it. */

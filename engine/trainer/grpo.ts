@@ -6,7 +6,7 @@ import type { GrpoJob } from '../job.js';
 import { TrainingRuntime, type GrpoPart } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { Decoder } from '../rollout/decoder.js';
-import { TRAINING_SESSIONS, perToken, planMicroBatches, rolloutRows, tokenBatch } from './batches.js';
+import { perToken, planMicroBatches, rolloutRows, tokenBatch, trainingSessions } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { rollOut, type Rollout } from './rollouts.js';
 import { loadSourceModel } from './source-model.js';
@@ -38,7 +38,7 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
   const runtime = await TrainingRuntime.create(
     layout,
     { params: parameters, m, v, step: updates },
-    { threads: job.threads, optimizer: job.optimizer, maxSessions: TRAINING_SESSIONS },
+    { threads: job.threads, optimizer: job.optimizer, maxSessions: trainingSessions(config) },
   );
   const decoder = new Decoder(layout, job.threads);
 

@@ -5,7 +5,7 @@ import { badJob } from '../errors.js';
 import type { SupervisedJob } from '../job.js';
 import { TrainingRuntime } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
-import { TRAINING_SESSIONS, perToken, planMicroBatches, tokenBatch } from './batches.js';
+import { perToken, planMicroBatches, tokenBatch, trainingSessions } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { loadSourceModel } from './source-model.js';
 import { TrainingSession, type Step } from './training-session.js';
@@ -27,7 +27,7 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   const runtime = await TrainingRuntime.create(
     layout,
     { params: parameters, m, v, step: updates },
-    { threads: job.threads, optimizer: job.optimizer, maxSessions: TRAINING_SESSIONS },
+    { threads: job.threads, optimizer: job.optimizer, maxSessions: trainingSessions(config) },
   );
 
   const step: Step = async (number, state) => {
