@@ -6,17 +6,30 @@ import type { Value } from '../onnx/types.js';
 export interface LogprobOptions {
   /** Logits are divided by it: the sampling temperature. Default 1. */
   temperature?: number;
-  /** Rows whose logits exist at a time. Default: all of them where that is less than 32 MiB. */
+  /** Rows whose logits exist at a time. Default: all of them up to 128 MiB, 512 beyond. */
   chunkRows?: number;
 }
 
-const CHUNK_ELEMENTS = 8 * 2 ** 20;
+const WHOLE_ELEMENTS = 32 * 2 ** 20;
+const CHUNK_ROWS = 512;
+
+/** What both ways need to know. */
+interface Projection {
+  /** [rows, size] */
+  hidden: Value;
+  /** [vocabulary, size] */
+  head: Value;
+  /** int64 [rows] */
+  targets: Value;
+  /** 1 / temperature */
+  inverse: number;
+}
 
 /**
  * log softmax(hidden · headᵀ / temperature)[target] for every row.
  *
  * Gradient for upstream u: dhidden = u/τ · (head[target] − P·head), dhead = rows u/τ·hidden at the targets, less
- * Pᵀ·(u/τ·hidden). With a large vocabulary, rows are handled in chunks and their logits computed again in the
+ * Pᵀ·(u/τ·hidden). With a large vocabulary a `Loop` handles chunks of rows and computes their logits again in the
  * backward pass, so that the whole [rows, vocabulary] matrix never exists.
  *
  * @param hidden [rows, size]
@@ -32,52 +45,113 @@ export function tokenLogprobs(
   options: LogprobOptions = {},
 ): Value {
   const rows = hidden.shape[0]!;
-  const vocabulary = head.shape[0]!;
-  const chunk = options.chunkRows ?? Math.min(rows, Math.max(1, Math.floor(CHUNK_ELEMENTS / vocabulary)));
-  const inverse = 1 / (options.temperature ?? 1);
-  const ranges: [number, number][] = [];
-  for (let start = 0; start < rows; start += chunk) ranges.push([start, Math.min(rows, start + chunk)]);
-  const part = (x: Value, [start, end]: [number, number]): Value =>
-    ranges.length === 1 ? x : ops.slice(g, x, 0, start, end);
-  const join = (parts: Value[]): Value => (parts.length === 1 ? parts[0]! : ops.concat(g, parts, 0));
-  let whole: Value | undefined;
+  const whole = rows * head.shape[0]! <= WHOLE_ELEMENTS;
+  const chunk = Math.min(rows, options.chunkRows ?? (whole ? rows : CHUNK_ROWS));
+  const projection = { hidden, head, targets, inverse: 1 / (options.temperature ?? 1) };
+  return chunk === rows ? wholeLogprobs(g, projection) : chunkedLogprobs(g, projection, chunk);
+}
 
-  const forward = (): [Value] => [
-    join(
-      ranges.map((range) => {
-        const logits = ops.gemm(g, part(hidden, range), head, { transB: true, alpha: inverse });
-        const all = ops.logSoftmax(g, logits);
-        if (ranges.length === 1) whole = all;
-        const picked = ops.gatherElements(g, all, ops.unsqueeze(g, part(targets, range), [1]), 1);
-        return ops.reshape(g, picked, [range[1] - range[0]]);
-      }),
-    ),
-  ];
+function logSoftmaxOf(g: GraphBuilder, hidden: Value, { head, inverse }: Projection): Value {
+  return ops.logSoftmax(g, ops.gemm(g, hidden, head, { transB: true, alpha: inverse }));
+}
 
-  /** Probabilities of one chunk: saved ones, or computed again by an operator that is not merged with the first. */
-  const probabilities = (hiddenPart: Value): Value =>
-    whole
-      ? ops.exp(g, whole)
-      : ops.softmax(g, ops.fusedMatMul(g, hiddenPart, head, { transB: true, alpha: inverse }));
+/** Element `targets[i]` of row i of `all`. */
+function pick(g: GraphBuilder, all: Value, targets: Value): Value {
+  return ops.squeeze(g, ops.gatherElements(g, all, ops.unsqueeze(g, targets, [1]), 1), [1]);
+}
 
+/** head[target] − P·head, times the row's factor [rows, 1]. */
+function hiddenGradient(g: GraphBuilder, p: Value, head: Value, targets: Value, factor: Value): Value {
+  const difference = ops.gemm(g, p, head, { alpha: -1, bias: ops.gather(g, head, targets) });
+  return ops.mul(g, difference, factor);
+}
+
+/** Upstream gradient divided by the temperature, [rows, 1]. */
+function factorOf(g: GraphBuilder, upstream: Value, inverse: number): Value {
+  return ops.unsqueeze(g, inverse === 1 ? upstream : ops.mul(g, upstream, inverse), [1]);
+}
+
+function wholeLogprobs(g: GraphBuilder, projection: Projection): Value {
+  const { hidden, head, targets, inverse } = projection;
+  let all: Value | undefined;
+  const forward = (): [Value] => {
+    all = logSoftmaxOf(g, hidden, projection);
+    return [pick(g, all, targets)];
+  };
   const [logprobs] = g.composite([hidden, head], forward, ([upstream], [needsHidden, needsHead]) => {
-    const scaled = ops.reshape(g, inverse === 1 ? upstream! : ops.mul(g, upstream!, inverse), [rows, 1]);
-    const weighted = needsHead ? ops.mul(g, hidden, scaled) : undefined;
-    const dHidden: Value[] = [];
-    let dHead: Value | undefined;
-    for (const range of ranges) {
-      const p = probabilities(part(hidden, range));
-      if (needsHidden) {
-        const expected = ops.gemm(g, p, head, { alpha: -1, bias: ops.gather(g, head, part(targets, range)) });
-        dHidden.push(ops.mul(g, expected, part(scaled, range)));
-      }
-      if (weighted) {
-        const bias = dHead ? { bias: dHead } : {};
-        dHead = ops.gemm(g, p, part(weighted, range), { transA: true, alpha: -1, ...bias });
-      }
-    }
-    const head_: Contribution = dHead && weighted ? [dHead, { indices: targets, rows: weighted }] : null;
-    return [needsHidden ? join(dHidden) : null, head_];
+    const p = ops.exp(g, all!);
+    const factor = factorOf(g, upstream!, inverse);
+    const dHidden = needsHidden ? hiddenGradient(g, p, head, targets, factor) : null;
+    if (!needsHead) return [dHidden, null];
+    const rows = ops.mul(g, hidden, factor);
+    const dHead: Contribution = [
+      ops.gemm(g, p, rows, { transA: true, alpha: -1 }),
+      { indices: targets, rows },
+    ];
+    return [dHidden, dHead];
+  });
+  return logprobs;
+}
+
+function chunkedLogprobs(g: GraphBuilder, projection: Projection, chunk: number): Value {
+  const { hidden, head, targets, inverse } = projection;
+  const rows = hidden.shape[0]!;
+  const chunks = Math.ceil(rows / chunk);
+  const trips = g.scalar(chunks, 'int64');
+  /** [rows, ...] → [chunks, chunk, ...], the last chunk filled up with zeros. */
+  const inChunks = (x: Value): Value => {
+    const rest = x.shape.slice(1);
+    const missing = chunks * chunk - rows;
+    const spec = { dtype: x.dtype, shape: [chunks * chunk, ...rest] };
+    const padding = g.ints([...x.shape.map(() => 0), missing, ...rest.map(() => 0)]);
+    const padded = missing === 0 ? x : g.op('Pad', [x, padding], {}, { specs: [spec] });
+    return ops.reshape(g, padded, [chunks, chunk, ...rest]);
+  };
+  const fromChunks = (x: Value): Value => {
+    const flat = ops.reshape(g, x, [chunks * chunk, ...x.shape.slice(2)]);
+    return chunks * chunk === rows ? flat : ops.slice(g, flat, 0, 0, rows);
+  };
+
+  const forward = (): [Value] => {
+    const [hiddenChunks, targetChunks] = [inChunks(hidden), inChunks(targets)];
+    const { scans } = g.loop(
+      trips,
+      null,
+      [],
+      (body, i) => {
+        const all = logSoftmaxOf(body, ops.gather(body, hiddenChunks, i), projection);
+        return { carried: [], scans: [pick(body, all, ops.gather(body, targetChunks, i))] };
+      },
+      chunks,
+    );
+    return [fromChunks(scans[0]!)];
+  };
+  const [logprobs] = g.composite([hidden, head], forward, ([upstream]) => {
+    const factor = factorOf(g, upstream!, inverse);
+    const weighted = ops.mul(g, hidden, factor);
+    const [hiddenChunks, targetChunks, factorChunks, weightedChunks] = [
+      hidden,
+      targets,
+      factor,
+      weighted,
+    ].map(inChunks) as [Value, Value, Value, Value];
+    const zeros = ops.expand(g, g.scalar(0), head.shape);
+    const { carried, scans } = g.loop(
+      trips,
+      null,
+      [zeros],
+      (body, i, _cond, [sum]) => {
+        const of = (x: Value): Value => ops.gather(body, x, i);
+        const p = ops.exp(body, logSoftmaxOf(body, of(hiddenChunks), projection));
+        const dHead = ops.gemm(body, p, of(weightedChunks), { transA: true, alpha: -1, bias: sum! });
+        return {
+          carried: [dHead],
+          scans: [hiddenGradient(body, p, head, of(targetChunks), of(factorChunks))],
+        };
+      },
+      chunks,
+    );
+    return [fromChunks(scans[0]!), [carried[0]!, { indices: targets, rows: weighted }]];
   });
   return logprobs;
 }

@@ -21,7 +21,7 @@ export interface SupervisedBatch extends TokenBatch {
 export interface GrpoBatch extends TokenBatch {
   /** 1 for completion tokens (end-of-text included), 0 elsewhere. */
   weights: Float32Array;
-  /** One per row: the advantage of its completion. */
+  /** The advantage of the completion: one per row, or one per token [rows, length] where rows hold several. */
   advantages: Float32Array;
   /** Log-probabilities at rollout time and under the reference model, as `TrainingRuntime.logprobs` gives them. */
   oldLogprobs: Float32Array;
@@ -93,9 +93,9 @@ export class BatchLayout {
     return this.#timeMajor((row, t) => values[row * length + t + 1]! * factor);
   }
 
-  /** One value per row, repeated for every token of it. */
-  perRow(what: string, values: Float32Array): Tensors[string] {
-    expectSize(what, values, this.batch.rows);
+  /** As `perToken`; or one value per row, repeated for every token of it. */
+  perTokenOrRow(what: string, values: Float32Array): Tensors[string] {
+    if (values.length !== this.batch.rows) return this.perToken(what, values);
     return this.#timeMajor((row) => values[row]!);
   }
 
@@ -128,26 +128,4 @@ export class BatchLayout {
 function expectSize(what: string, values: ArrayLike<number>, size: number): void {
   if (values.length !== size)
     throw new Error(`batch ${what}: ${values.length} elements where ${size} are needed`);
-}
-
-/**
- * Splits an optimiser batch into micro-batches of similar length.
- * @param lengths tokens of each sequence
- * @param maxTokens padded tokens of a micro-batch (a single longer sequence is a micro-batch of its own)
- * @returns indices into `lengths`, longest sequences first; the same for the same lengths
- */
-export function microBatches(lengths: readonly number[], maxTokens: number): number[][] {
-  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
-  const groups: number[][] = [];
-  let longest = 0;
-  for (const index of order) {
-    const group = groups.at(-1);
-    if (group && (group.length + 1) * bucketLength(longest) <= maxTokens) {
-      group.push(index);
-    } else {
-      groups.push([index]);
-      longest = Math.max(1, lengths[index]! - 1);
-    }
-  }
-  return groups;
 }

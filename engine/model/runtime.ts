@@ -119,7 +119,7 @@ export class TrainingRuntime {
     const feeds = {
       ...rows.feeds(),
       weights: rows.perToken('weights', batch.weights, 1 / totalTokens),
-      advantages: rows.perRow('advantages', batch.advantages),
+      advantages: rows.perTokenOrRow('advantages', batch.advantages),
       oldLogprobs: rows.perToken('oldLogprobs', batch.oldLogprobs),
       refLogprobs: rows.perToken('refLogprobs', batch.refLogprobs),
     };
