@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { GrpoJob, SupervisedJob } from '../../engine/job.js';
-import { grpoJob, newestCheckpoint, result, startProcess, supervisedJob, runProcess } from '../engine-run/support/jobs.js';
+import {
+  grpoJob,
+  newestCheckpoint,
+  result,
+  startProcess,
+  supervisedJob,
+  runProcess,
+} from '../engine-run/support/jobs.js';
 
 const root = mkdtempSync(join(tmpdir(), 'engine-resume-slow-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -28,15 +35,19 @@ const KILLS = 8;
  * does up to `most` steps and a random part of another; threads differ from one to the next.
  */
 async function runWithRandomKills(job: SupervisedJob | GrpoJob, dir: string, most: number): Promise<number> {
-  for (let kills = 0; ; ) {
+  for (let kills = 0; ;) {
     const resumeFrom = newestCheckpoint(job.outputDir);
     const threads = 1 + (kills % 2);
     let left = kills < KILLS ? Math.ceil(most * Math.random()) : Infinity;
-    const { ended } = startProcess({ ...job, threads, ...(resumeFrom ? { resumeFrom } : {}) }, dir, (event, child) => {
-      if (event.type !== 'progress' || --left > 0) return;
-      left = Infinity;
-      setTimeout(() => child.kill('SIGKILL'), 1500 * event.metrics.seconds * Math.random());
-    });
+    const { ended } = startProcess(
+      { ...job, threads, ...(resumeFrom ? { resumeFrom } : {}) },
+      dir,
+      (event, child) => {
+        if (event.type !== 'progress' || --left > 0) return;
+        left = Infinity;
+        setTimeout(() => child.kill('SIGKILL'), 1500 * event.metrics.seconds * Math.random());
+      },
+    );
     const end = await ended;
     if (end.signal === 'SIGKILL') kills += 1;
     else if (end.code === 0) return kills;
@@ -52,7 +63,9 @@ async function compare(name: string, most: number, make: (dir: string) => Superv
   const kills = await runWithRandomKills(killed, join(root, `${name}-killed`), most);
   expect(kills).toBeGreaterThan(2);
   expect(result(killed.outputDir)).toEqual(result(whole.outputDir));
-  const leftovers = readdirSync(join(killed.outputDir, 'checkpoints')).filter((entry) => !entry.startsWith('step-'));
+  const leftovers = readdirSync(join(killed.outputDir, 'checkpoints')).filter(
+    (entry) => !entry.startsWith('step-'),
+  );
   expect(leftovers.length).toBeLessThanOrEqual(1);
   return readFileSync(join(whole.outputDir, 'metrics.jsonl'), 'utf8').trim().split('\n').length;
 }
