@@ -80,24 +80,30 @@ export type JudgeShardResult =
 /** Short I/O on the orchestration queue. */
 export interface IoActivities {
   /** Resolve and check the recipe with its overrides, the store and the oracle; nothing is spent. */
-  planRun(input: ResolvedRunInput): Promise<RunPlan>;
-  prepareDataset(input: DatasetInput): Promise<StageOutcome>;
+  planRun: (input: ResolvedRunInput) => Promise<RunPlan>;
+  prepareDataset: (input: DatasetInput) => Promise<StageOutcome>;
   /** A finished stage by its inputs, so that no shard is asked twice. */
-  findDistillation(input: Omit<TracesInput, 'firstPass' | 'secondPass'>): Promise<StageOutcome | undefined>;
-  filterTraces(input: TracesInput): Promise<StageOutcome>;
+  findDistillation: (
+    input: Omit<TracesInput, 'firstPass' | 'secondPass'>,
+  ) => Promise<StageOutcome | undefined>;
+  filterTraces: (input: TracesInput) => Promise<StageOutcome>;
   /** Traces as prompt and completion text of the student, with over-long ones left out. */
-  buildSftSet(input: { recipe: Recipe; tokenizer: ArtifactRef; traces: ArtifactRef }): Promise<ArtifactRef>;
-  buildRlPrompts(input: {
+  buildSftSet: (input: {
+    recipe: Recipe;
+    tokenizer: ArtifactRef;
+    traces: ArtifactRef;
+  }) => Promise<ArtifactRef>;
+  buildRlPrompts: (input: {
     recipe: Recipe;
     seed: number;
     tokenizer: ArtifactRef;
     pairs: ArtifactRef;
-  }): Promise<ArtifactRef>;
-  findEvaluation(input: EvaluationInput): Promise<StageOutcome | undefined>;
-  scoreJudgements(
+  }) => Promise<ArtifactRef>;
+  findEvaluation: (input: EvaluationInput) => Promise<StageOutcome | undefined>;
+  scoreJudgements: (
     input: EvaluationInput & { judgements: Record<string, ArtifactRef[]>; tokens: number; seconds: number },
-  ): Promise<StageOutcome>;
-  writeReport(input: ReportInput): Promise<StageOutcome>;
+  ) => Promise<StageOutcome>;
+  writeReport: (input: ReportInput) => Promise<StageOutcome>;
 }
 export interface TracesInput {
   context: StageContext;
@@ -126,9 +132,9 @@ export interface ReportInput {
 }
 
 export interface OracleActivities {
-  judgeWithOracle(input: OracleShardInput): Promise<OracleShardResult>;
+  judgeWithOracle: (input: OracleShardInput) => Promise<OracleShardResult>;
 }
 export interface TrainingActivities {
-  trainModel(input: TrainInput): Promise<TrainResult>;
-  judgeShard(input: JudgeShardInput): Promise<JudgeShardResult>;
+  trainModel: (input: TrainInput) => Promise<TrainResult>;
+  judgeShard: (input: JudgeShardInput) => Promise<JudgeShardResult>;
 }

@@ -19,6 +19,14 @@ export const io = proxyActivities<IoActivities>({
   },
 });
 
+/** The checks before anything is spent: a service that is not there is reported in seconds, not waited for. */
+export const planning = proxyActivities<Pick<IoActivities, 'planRun'>>({
+  taskQueue: taskQueues.orchestration,
+  startToCloseTimeout: '3 minutes',
+  heartbeatTimeout: '60 seconds',
+  retry: { initialInterval: '1 second', maximumAttempts: 3, nonRetryableErrorTypes: NON_RETRYABLE },
+});
+
 /** Oracle calls: slow, rate limited, costly; answers are cached one by one, so a retry asks only what is missing. */
 export function oracle(heartbeatSeconds: number): OracleActivities {
   return proxyActivities<OracleActivities>({

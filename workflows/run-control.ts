@@ -21,7 +21,7 @@ import {
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunPlan } from '../activities/interface.js';
 import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
-import { io } from './activities.js';
+import { planning } from './activities.js';
 import { renderDetails } from './details.js';
 import { policyOf } from './errors.js';
 import type { ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
@@ -213,7 +213,7 @@ export class RunControl {
   }
 
   private async resolve(): Promise<void> {
-    this.plan = await io.planRun(this.input);
+    this.plan = await planning.planRun(this.input);
     this.seed = this.input.seed ?? this.plan.recipe.seed;
     upsertMemo({ recipe: this.plan.recipe, seed: this.seed });
   }

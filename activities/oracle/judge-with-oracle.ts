@@ -65,7 +65,7 @@ export async function judgeWithOracle(
       total: input.total,
       ...(pass === 1 && done > 0 ? { accuracy: agreed / done } : {}),
       etaSeconds: done === 0 ? undefined : ((Date.now() - began) / 1000 / done) * (tasks.length - done),
-    } as StageFigures;
+    };
     Context.current().heartbeat({ stage: 'distill', figures });
   };
   const timer = setInterval(beat, 2000);

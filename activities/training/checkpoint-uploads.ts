@@ -9,7 +9,7 @@ const KEEP = 2;
 export class CheckpointUploads {
   private waiting: { step: number; dir: string } | undefined;
   private running: Promise<void> | undefined;
-  private failure: unknown;
+  private failure: Error | undefined;
   /** Step of the newest checkpoint that is complete in the store. */
   storedStep: number | undefined;
 
@@ -48,7 +48,7 @@ export class CheckpointUploads {
         await this.store.pruneCheckpoints(this.stageKey, KEEP);
       }
     } catch (error) {
-      this.failure = error;
+      this.failure = error as Error;
       this.onFailure(error);
     }
   }

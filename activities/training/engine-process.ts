@@ -18,7 +18,7 @@ export interface EngineRun {
   /** Resolves when the process has ended well; rejects with a `UserError` otherwise. */
   ended: Promise<EngineEnd>;
   /** Ask for a last checkpoint and the end; kills the process group when that takes too long. */
-  stop(): void;
+  stop: () => void;
   pid: number | undefined;
 }
 
@@ -100,7 +100,7 @@ function supervise(
     child.on('close', (code, signal) => {
       clearTimeout(silence);
       clearTimeout(killer);
-      if (fault) reject(fault as Error);
+      if (fault) reject(fault);
       else if (code === EXIT.done && end) resolve({ status: 'done', dir: end.dir, step: end.step });
       else if (code === EXIT.preempted) resolve({ status: 'preempted' });
       else reject(endError(kind, code, signal, failure, lastWords()));
