@@ -1,7 +1,7 @@
 /** Watch a run on the screen until it ends, waits for a person, or the user has seen enough. */
 import type { RunProgress, RunResult } from '../workflows/messages.js';
 import { ClientError } from './errors.js';
-import { exitCodeOf } from './exit-codes.js';
+import { EXIT, exitCodeOf } from './exit-codes.js';
 import { openDisplay } from './progress/display.js';
 import { noteOf } from './progress/block.js';
 import type { RunHandle } from './run-handle.js';
@@ -46,6 +46,7 @@ export async function follow(run: RunHandle, options: FollowOptions): Promise<Fo
 function waiting(progress: RunProgress): ClientError {
   const type = progress.problem?.type ?? 'RunFailed';
   // A run that waits is not a failed one, whatever it stumbled over.
-  const known = exitCodeOf(type) === exitCodeOf('RunFailed') || exitCodeOf(type) === exitCodeOf(undefined);
-  return new ClientError(known ? 'RunWaits' : type, noteOf(progress) ?? 'The run waits for a correction.');
+  const code = exitCodeOf(type);
+  const says = code !== EXIT.runFailed && code !== EXIT.unexpected;
+  return new ClientError(says ? type : 'RunWaits', noteOf(progress) ?? 'The run waits for a correction.');
 }

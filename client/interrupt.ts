@@ -21,18 +21,21 @@ const SIGNALS = Object.keys(EXIT_OF_SIGNAL) as NodeJS.Signals[];
 export function listenForInterrupt(onSecond: () => void = () => undefined): Interrupt {
   const controller = new AbortController();
   let received: NodeJS.Signals | undefined;
-  const listener = (name: NodeJS.Signals): void => {
-    if (received) return onSecond();
-    received = name;
-    controller.abort(name);
-  };
-  for (const name of SIGNALS) process.on(name, listener);
+  // One listener for each: an emitted signal, unlike a real one, does not come with its name.
+  const listeners = SIGNALS.map((name) => {
+    const listener = (): void => {
+      if (received) return onSecond();
+      received = name;
+      controller.abort(name);
+    };
+    process.on(name, listener);
+    return { name, listener };
+  });
   return {
     signal: controller.signal,
-    exitCode: () =>
-      received === undefined ? undefined : received === 'SIGINT' ? EXIT.interrupted : EXIT.terminated,
+    exitCode: () => (received === undefined ? undefined : EXIT_OF_SIGNAL[received]),
     dispose: () => {
-      for (const name of SIGNALS) process.off(name, listener);
+      for (const { name, listener } of listeners) process.off(name, listener);
     },
   };
 }

@@ -8,6 +8,7 @@ import { terminalTable } from '../activities/evaluation/report/terminal.js';
 import { homeDirectory } from '../infra/environment.js';
 import type { RunResult } from '../workflows/messages.js';
 import { ClientError } from './errors.js';
+import { formatDuration, formatUsd } from './progress/format.js';
 import { withStore } from './store.js';
 
 const KEPT_MODEL_BYTES = 256 * 1024 ** 2;
@@ -71,7 +72,16 @@ async function readReport(json: string): Promise<ReportData> {
   return JSON.parse(await readFile(json, 'utf8')) as ReportData;
 }
 
-/** Results table, and where the report is. */
+/** Results table, what it took, and where the report is. */
 export function resultsText({ data, html }: FetchedReport): string {
-  return `${terminalTable(data)}\n\nReport: ${html}\n`;
+  const made = data.stages.filter(({ reused }) => !reused);
+  const seconds = made.reduce((sum, stage) => sum + stage.seconds, 0);
+  const usd = made.reduce((sum, stage) => sum + stage.costUsd, 0);
+  const reused = data.stages.length - made.length;
+  const took = [
+    `${formatDuration(seconds)} of work`,
+    `${formatUsd(usd)} for the oracle`,
+    ...(reused > 0 ? [`${reused} stages made before`] : []),
+  ];
+  return `${terminalTable(data)}\n\nTook:   ${took.join(', ')}\nReport: ${html}\n`;
 }

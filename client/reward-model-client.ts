@@ -109,7 +109,7 @@ export class RewardModelClient {
       await this.temporal.workflow.start<typeof trainRewardModel>('trainRewardModel', {
         workflowId,
         taskQueue: temporalConfig.taskQueues.orchestration,
-        args: [{ ...input, ...resolved }],
+        args: [resolved],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         memo,

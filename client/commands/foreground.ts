@@ -5,21 +5,23 @@ import { LocalStack } from '../../infra/local/stack.js';
 import { ClientError } from '../errors.js';
 import { EXIT } from '../exit-codes.js';
 
+const HANDED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
  * Run one of our programs in the foreground, with the local stack's addresses where the environment names no others.
- * Ctrl-C reaches it from the terminal; SIGTERM is handed on. Resolves to its exit code.
+ * It has a process group of its own and gets each signal once, from here. Resolves to its exit code.
  */
 export async function foreground(entry: string, args: readonly string[]): Promise<number> {
   const file = join(projectRoot(), entry);
   const stack = await new LocalStack(homeDirectory()).environment();
   const child = spawn(process.execPath, ['--enable-source-maps', file, ...args], {
-    stdio: 'inherit',
+    detached: true,
+    // A worker ends when this channel breaks: a killed command leaves none behind.
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...stack, ...process.env },
   });
-  const ignore = (): void => undefined;
-  const pass = (): void => void child.kill('SIGTERM');
-  process.on('SIGINT', ignore);
-  process.on('SIGTERM', pass);
+  const handOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of HANDED_ON) process.on(signal, handOn);
   try {
     return await new Promise((resolve, reject) => {
       child.on('error', (error) =>
@@ -30,7 +32,6 @@ export async function foreground(entry: string, args: readonly string[]): Promis
       );
     });
   } finally {
-    process.off('SIGINT', ignore);
-    process.off('SIGTERM', pass);
+    for (const signal of HANDED_ON) process.off(signal, handOn);
   }
 }

@@ -91,7 +91,9 @@ async function putAside(home: string, stackIsUp: boolean): Promise<void> {
     throw new ClientError('Usage', `--fresh needs the stack in ${home} to be down: run \`rmr1 down\` first.`);
   }
   await LocalServices.adopted().stop();
-  const parts = ['temporal', 's3', 'cache', 'runs', 'work'].filter((part) => existsSync(join(home, part)));
+  const parts = ['temporal', 's3', 'cache', 'runs', 'work', 'models', 'oracle', 'logs'].filter((part) =>
+    existsSync(join(home, part)),
+  );
   if (parts.length === 0) return;
   const aside = join(home, `before-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
   await mkdir(aside, { recursive: true });

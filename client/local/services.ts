@@ -40,7 +40,8 @@ export class LocalServices {
   private readonly restarts = new Map<string, number>();
   private readonly nodes: NodeService[] = [];
   private startedServers = false;
-  private stopping = false;
+  /** Settles when everything has been stopped; unset until then. */
+  private stopped: Promise<void> | undefined;
 
   private constructor(
     readonly home: string,
@@ -54,7 +55,7 @@ export class LocalServices {
   static async start(options: ServicesOptions = {}): Promise<LocalServices> {
     const services = new LocalServices(homeDirectory(), options);
     try {
-      await services.startServers();
+      services.startedServers = await services.startServers();
       if (options.oracle !== false) await services.startOracle();
       if (options.worker !== false) await services.startWorker();
       return services;
@@ -89,16 +90,20 @@ export class LocalServices {
    * @throws ClientError `ServiceFailed` once a part has ended too often.
    */
   async keepAlive(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && !this.stopping) {
+    while (!signal.aborted && !this.stopped) {
       await delay(WATCH_EVERY_MS, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted || this.stopping) return;
+      if (signal.aborted || this.stopped) return;
       await this.mend();
     }
   }
 
   /** Worker first, so that its trainer can still store a checkpoint; then oracle and servers. */
-  async stop({ graceMs = WORKER_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
-    this.stopping = true;
+  stop({ graceMs = WORKER_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
+    this.stopped ??= this.end(graceMs);
+    return this.stopped;
+  }
+
+  private async end(graceMs: number): Promise<void> {
     const { onProgress } = this.options;
     const { services } = await this.file.read();
     const ours = services.filter(
@@ -118,7 +123,6 @@ export class LocalServices {
 
   /** End at once what {@link stop} would end. */
   async kill(): Promise<void> {
-    this.stopping = true;
     const { services, servers } = await this.file.read();
     const records = this.options.adopt || this.startedServers ? [...services, ...Object.values(servers)] : [];
     await Promise.all(
@@ -129,7 +133,7 @@ export class LocalServices {
     await this.stop({ graceMs: 0 });
   }
 
-  private async startServers(): Promise<void> {
+  private async startServers(): Promise<boolean> {
     const { signal, onProgress } = this.options;
     const external = process.env['TEMPORAL_ADDRESS'];
     const { started } = await this.stack.up({
@@ -141,7 +145,7 @@ export class LocalServices {
       ...(signal ? { signal } : {}),
       ...(onProgress ? { onProgress } : {}),
     });
-    if (started.length > 0) this.startedServers = true;
+    return started.length > 0;
   }
 
   private async startOracle(): Promise<void> {
@@ -193,10 +197,15 @@ export class LocalServices {
     for (const { name, logFile } of still.filter((part) =>
       dead.some(({ name: before }) => before === part.name),
     )) {
-      if (this.stopping) return;
+      if (this.stopped) return;
       if (name === 'worker') await this.restart('The worker', () => this.startWorker(), logFile);
       else if (name === 'oracle') await this.restart('The oracle', () => this.startOracle(), logFile);
-      else await this.restart(name === 's3' ? 'S3' : 'Temporal', () => this.startServers(), logFile);
+      else
+        await this.restart(
+          name === 's3' ? 'S3' : 'Temporal',
+          async () => void (await this.startServers()),
+          logFile,
+        );
     }
   }
 
@@ -211,7 +220,7 @@ export class LocalServices {
   }
 
   private async restart(what: string, start: () => Promise<void>, logFile?: string): Promise<void> {
-    if (this.stopping) return;
+    if (this.stopped) return;
     const times = (this.restarts.get(what) ?? 0) + 1;
     this.restarts.set(what, times);
     if (times > MOST_RESTARTS) {

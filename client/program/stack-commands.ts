@@ -45,8 +45,8 @@ export function addStackCommands(add: AddCommand): void {
 
   add(
     'worker',
-    'run a worker for all task queues in the foreground',
-    'TEMPORAL_ADDRESS=temporal.example:7233 RMR1_S3_BUCKET=judges rmr1 worker',
+    'run a worker in the foreground',
+    'TEMPORAL_ADDRESS=temporal.example:7233 RMR1_S3_BUCKET=judges rmr1 worker training',
     () => import('../commands/worker.js'),
-  ).argument('[arguments...]', 'further arguments of the worker, after --');
+  ).argument('[kinds...]', 'orchestration, oracle, training; default: all');
 }

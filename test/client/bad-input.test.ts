@@ -34,6 +34,7 @@ const cases: [string, string[], number, RegExp][] = [
   ['unknown option', ['run', '--dta', 'x'], 2, /unknown option '--dta'/],
   ['missing argument', ['approve'], 2, /missing required argument 'run'/],
   ['too many arguments', ['pause', 'a', 'b'], 2, /too many arguments/],
+  ['unknown kind of worker', ['worker', 'gpu'], 2, /Unknown worker kind 'gpu'/],
   ['zero budget', ['run', '--data', 'x', '--budget', '0'], 2, /positive amount of USD/],
   ['unknown gate', ['run', '--gate', 'stf'], 2, /Unknown stage 'stf'/],
   ['setting without value', ['validate', '--recipe', 'scratch', '--set', 'grpo.steps'], 2, /key=value/],
