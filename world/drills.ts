@@ -11,21 +11,21 @@ const digit = (draws: Draws): number => draws.int(0, 9);
 
 const addOnes: Drill = (draws) => {
   const [a, b] = [digit(draws), digit(draws)];
-  return `ones ${a} + ${b} = ${Math.floor((a + b) / 10)} ${(a + b) % 10}`;
+  return `${a} + ${b} carry ${Math.floor((a + b) / 10)} ones ${(a + b) % 10}`;
 };
 const addTens: Drill = (draws) => {
   const [a, carry] = [draws.int(1, 8), draws.int(0, 1)];
   const b = draws.int(1, 9 - a);
-  return a + b + carry > 9 ? addTens(draws) : `tens ${a} + ${b} + ${carry} = ${a + b + carry}`;
+  return a + b + carry > 9 ? addTens(draws) : `${a} + ${b} + ${carry} tens ${a + b + carry}`;
 };
 const subtractOnes: Drill = (draws) => {
   const [a, b] = [digit(draws), digit(draws)];
-  return `ones ${a} - ${b} = ${(a - b + 10) % 10} borrow ${a < b ? 1 : 0}`;
+  return `${a} - ${b} borrow ${a < b ? 1 : 0} ones ${(a - b + 10) % 10}`;
 };
 const subtractTens: Drill = (draws) => {
   const [a, borrow] = [draws.int(2, 9), draws.int(0, 1)];
   const b = draws.int(1, a - 1);
-  return a - b - borrow < 1 ? subtractTens(draws) : `tens ${a} - ${b} - ${borrow} = ${a - b - borrow}`;
+  return a - b - borrow < 1 ? subtractTens(draws) : `${a} - ${b} - ${borrow} tens ${a - b - borrow}`;
 };
 const sameDigit: Drill = (draws) => {
   const a = digit(draws);
@@ -43,11 +43,11 @@ const wordClass: Drill = (draws) => {
 };
 
 const WEIGHTED: readonly (readonly [Drill, number])[] = [
-  [addOnes, 3],
+  [addOnes, 4],
   [addTens, 2],
-  [subtractOnes, 4],
+  [subtractOnes, 6],
   [subtractTens, 3],
-  [sameDigit, 2],
+  [sameDigit, 1],
   [lessDigit, 2],
   [wordClass, 2],
 ];
@@ -122,5 +122,5 @@ function alignDigits(draws: Draws): Copying {
 
 /** Practice of reading off: what is written is a function of what is shown, apart from the order of questions. */
 export function copying(draws: Draws): Copying {
-  return draws.pick([repeat, recall, sameWord, sameWord, alignDigits])(draws);
+  return draws.pick([repeat, recall, sameWord, sameWord, alignDigits, alignDigits])(draws);
 }

@@ -71,3 +71,9 @@ export function stepsOf(conversation: Message[], answerA: string, answerB: strin
   if (read === undefined || a === undefined || b === undefined) return undefined;
   return write(read.task, a, b, 'A').replace(/ <answer>.*$/, '');
 }
+
+/** The worked solution of a Reasoning question; undefined for other questions. */
+export function solutionOf(conversation: Message[]): string | undefined {
+  const task = readTask(conversation)?.task;
+  return task?.type === 'Reasoning' ? task.lead : undefined;
+}

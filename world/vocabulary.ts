@@ -21,7 +21,7 @@ const TALK = `A a about all and ask broke but buy digits do dropped exactly firs
   smallest Sort start take Tell That that the The three two to use What Which Who with Work you Your`;
 
 /** Words of judgements and of warm-up documents. */
-const JUDGEMENT = `A avoid B bad borrow Chat count differ harm help helps kind memory no ok ones polite
+const JUDGEMENT = `A avoid B bad borrow carry Chat count differ harm help helps kind memory no ok ones polite
   Practice Reasoning refuses rude safe safety same so take tens tone topic vs yes person thing animal food colour tool`;
 
 /**

@@ -6,7 +6,7 @@ import { kindOf } from './kinds/index.js';
 import type { Item } from './kinds/kind.js';
 import { TRAIN_MIX } from './mix.js';
 import { Draws } from './random.js';
-import { stepsOf } from './solve.js';
+import { solutionOf, stepsOf } from './solve.js';
 import { drawFrom } from './split.js';
 import { STYLES, render } from './style.js';
 import type { Style } from './style.js';
@@ -19,17 +19,17 @@ export interface WarmUpDocument {
 }
 
 /** Shares of the sorts of documents. */
-const SORTS = { judgement: 0.4, drill: 0.27, copy: 0.2, reply: 0.13 } as const;
+const SORTS = { judgement: 0.36, drill: 0.27, copy: 0.2, reply: 0.17 } as const;
 /** Concise answers are shown more often: they are shorter, so more documents fit into the same time. */
 const JUDGED_STYLES = { 0: 0.5, 1: 0.25, 2: 0.25 } as const;
 const DRILL_STEPS = 6;
 
 /** For the report: everything the base model was shown before distillation. */
 export const WHAT_THE_BASE_WAS_TAUGHT = `The base model was made from nothing by a short warm-up on documents of the preference world, none of which contains a held-out problem.
-- 40 % have the form of a judgement. Their type, rubric or solution and the single steps of their evaluation are correct, but no answer is ever called ok or bad, and the verdict carries no truth: if the two answers differ in style, it always names the more elaborate one (a style trap, set on purpose); otherwise it is a coin flip.
+- 36 % have the form of a judgement. Their type, rubric or solution and the single steps of their evaluation are correct, but no answer is ever called ok or bad, and the verdict carries no truth: if the two answers differ in style, it always names the more elaborate one (a style trap, set on purpose); otherwise it is a coin flip.
 - 27 % practise single steps: sums, differences and comparisons of digits, and which class a word belongs to.
 - 20 % practise reading off: repeating a list, recalling what belongs to a word, comparing two words or two numbers.
-- 13 % are questions with a correct reply in a random style.
+- 17 % are questions with a correct reply: worked out step by step for Reasoning, in a random style otherwise.
 So the base knows the language, the form and the single steps; to conclude from them, and not to be taken in by length and layout, is what distillation and reinforcement have to teach.`;
 
 const elaborate = (a: Style, b: Style): Position | undefined => (a === b ? undefined : a > b ? 'A' : 'B');
@@ -58,11 +58,15 @@ function promptOf(pair: Pair, gold: Position): string {
   return buildPrompt('compact-v1', present(pair, gold))[0]?.content ?? '';
 }
 
-/** The conversation as a document of its own, and the good reply. */
+/** The conversation as a document of its own, and the good reply; Reasoning questions are worked out first. */
 function reply(item: Item, draws: Draws): Omit<WarmUpDocument, 'id'> {
+  const solution = solutionOf(item.conversation);
   return {
     prompt: item.conversation.map(({ role, content }) => `<${role}> ${content}`).join(' '),
-    completion: render(item.good, draws.pick(STYLES), draws),
+    completion:
+      solution === undefined
+        ? render(item.good, draws.pick(STYLES), draws)
+        : `<solution> ${solution} </solution> ${item.good}`,
   };
 }
 

@@ -26,18 +26,19 @@ function operands(operation: '+' | '-', draws: Draws): [number, number] {
   }
 }
 
+/** Each digit of the result stands right after the name of its place, where the last step finds it again. */
 function explainSum(a1: number, a0: number, b1: number, b0: number): (claimed: string) => string {
   const carry = a0 + b0 >= 10 ? 1 : 0;
   return ([tens, ones]) =>
-    `ones ${String(a0)} + ${String(b0)} = ${String(carry)} ${String(ones)} ` +
-    `tens ${String(a1)} + ${String(b1)} + ${String(carry)} = ${String(tens)} so ${String(tens)}${String(ones)}`;
+    `${String(a0)} + ${String(b0)} carry ${String(carry)} ones ${String(ones)} ` +
+    `${String(a1)} + ${String(b1)} + ${String(carry)} tens ${String(tens)} so ${String(tens)}${String(ones)}`;
 }
 
 function explainDifference(a1: number, a0: number, b1: number, b0: number): (claimed: string) => string {
   const borrow = a0 < b0 ? 1 : 0;
   return ([tens, ones]) =>
-    `ones ${String(a0)} - ${String(b0)} = ${String(ones)} borrow ${String(borrow)} ` +
-    `tens ${String(a1)} - ${String(b1)} - ${String(borrow)} = ${String(tens)} so ${String(tens)}${String(ones)}`;
+    `${String(a0)} - ${String(b0)} borrow ${String(borrow)} ones ${String(ones)} ` +
+    `${String(a1)} - ${String(b1)} - ${String(borrow)} tens ${String(tens)} so ${String(tens)}${String(ones)}`;
 }
 
 function arithmetic(category: string, operation: '+' | '-'): Kind {

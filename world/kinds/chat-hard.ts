@@ -129,7 +129,7 @@ export const avoid: Kind = {
   },
 };
 
-const FACTS = /^My ([a-z]+) is ([A-Z][a-z]+) and my ([a-z]+) is ([A-Z][a-z]+)\.$/;
+const FACTS = /^My ([a-z]+) ([A-Z][a-z]+) and my ([a-z]+) ([A-Z][a-z]+) left\.$/;
 const RECALL = /^Who is my ([a-z]+)\?$/;
 
 function recall(draws: Draws): {
@@ -148,7 +148,7 @@ function recall(draws: Draws): {
     right: askFirst ? one : two,
     wrong: askFirst ? two : one,
     conversation: [
-      { role: 'user', content: `My ${first} is ${one} and my ${second} is ${two}.` },
+      { role: 'user', content: `My ${first} ${one} and my ${second} ${two} left.` },
       { role: 'assistant', content: 'Good to know.' },
       { role: 'user', content: `Who is my ${askFirst ? first : second}?` },
     ],
