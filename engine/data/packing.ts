@@ -19,15 +19,8 @@ export interface MicroBatch {
   placements: Placement[];
 }
 
-export interface SequenceSize {
-  tokens: number;
-  /** Only sequences of the same group share a row. */
-  group?: number;
-}
-
 interface OpenRow {
   length: number;
-  group: number;
   free: number;
   sequences: number[];
 }
@@ -43,21 +36,20 @@ export function rowLength(positions: number): number {
 
 /**
  * Pack sequences (best fit, longest first) and split the rows into micro-batches of at most `maxTokens` tokens, or one
- * row where a row is longer. Deterministic: depends on sizes, groups and the limit alone.
+ * row where a row is longer. Deterministic: depends on the sizes (tokens of each sequence) and the limit alone.
  */
-export function packSequences(sizes: readonly SequenceSize[], maxTokens: number): MicroBatch[] {
-  const order = sizes.map((_, index) => index).sort((a, b) => sizes[b]!.tokens - sizes[a]!.tokens || a - b);
+export function packSequences(sizes: readonly number[], maxTokens: number): MicroBatch[] {
+  const order = sizes.map((_, index) => index).sort((a, b) => sizes[b]! - sizes[a]! || a - b);
   const rows: OpenRow[] = [];
   for (const sequence of order) {
-    const { tokens, group = 0 } = sizes[sequence]!;
+    const tokens = sizes[sequence]!;
     let best: OpenRow | undefined;
     for (const row of rows)
-      if (row.group === group && row.free >= tokens && (best === undefined || row.free < best.free))
-        best = row;
+      if (row.free >= tokens && (best === undefined || row.free < best.free)) best = row;
     if (best === undefined) {
       // A row predicts every token but its first, so it holds one token more than it has positions.
       const length = rowLength(tokens - 1) + 1;
-      rows.push((best = { length, group, free: length, sequences: [] }));
+      rows.push((best = { length, free: length, sequences: [] }));
     }
     best.sequences.push(sequence);
     best.free -= tokens;
@@ -79,12 +71,12 @@ export function packSequences(sizes: readonly SequenceSize[], maxTokens: number)
   });
 }
 
-function layOut(rows: readonly OpenRow[], length: number, sizes: readonly SequenceSize[]): MicroBatch {
+function layOut(rows: readonly OpenRow[], length: number, sizes: readonly number[]): MicroBatch {
   const placements = rows.flatMap(({ sequences }, row) => {
     let offset = 0;
     return sequences.map((sequence) => {
       const placement = { sequence, row, offset };
-      offset += sizes[sequence]!.tokens;
+      offset += sizes[sequence]!;
       return placement;
     });
   });

@@ -1,5 +1,5 @@
 /** Sequences laid out for the training graphs. */
-import { packSequences, type MicroBatch, type SequenceSize } from '../data/packing.js';
+import { packSequences, type MicroBatch } from '../data/packing.js';
 import type { TokenBatch } from '../model/batch.js';
 import { headDim, type DecoderConfig } from '../model/parameters.js';
 
@@ -36,8 +36,8 @@ export function rolloutRows(config: DecoderConfig): number {
   return Math.min(MOST_ROWS, Math.max(1, Math.floor(CACHE_BYTES / bytes)));
 }
 
-/** Micro-batches of sequences for a model of this shape. */
-export function planMicroBatches(sizes: readonly SequenceSize[], config: DecoderConfig): MicroBatch[] {
+/** Micro-batches of sequences with so many tokens each, for a model of this shape. */
+export function planMicroBatches(sizes: readonly number[], config: DecoderConfig): MicroBatch[] {
   return packSequences(sizes, microBatchTokens(config));
 }
 

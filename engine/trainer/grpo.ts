@@ -50,14 +50,11 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
     const { clip, klCoefficient, temperature } = job;
     const sequences = rollouts.map((rollout) => rollout.tokens);
     const totalTokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
-    // The graph takes one advantage a row, so rows are shared by completions of equal advantage.
-    const sizes = rollouts.map(({ tokens, advantage }) => ({ tokens: tokens.length, group: advantage }));
+    const sizes = sequences.map((tokens) => tokens.length);
     const total = { loss: 0, kl: 0, clipShare: 0 };
     for (const plan of planMicroBatches(sizes, config)) {
       const batch = tokenBatch(plan, sequences, tokenizer.padding);
       const refLogprobs = await runtime.logprobs(batch, { params: reference, temperature });
-      const advantages = new Float32Array(plan.rows);
-      for (const { sequence, row } of plan.placements) advantages[row] = rollouts[sequence]!.advantage;
       const part = await runtime.gradGrpo(
         {
           ...batch,
@@ -70,7 +67,10 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
             rollouts.map((rollout) => rollout.oldLogprobs),
           ),
           refLogprobs,
-          advantages,
+          advantages: perToken(
+            plan,
+            rollouts.map(({ tokens, advantage }) => new Float32Array(tokens.length).fill(advantage)),
+          ),
         },
         totalTokens,
         { clip, klCoefficient, temperature },

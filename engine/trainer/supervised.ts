@@ -39,7 +39,7 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
     const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
     let loss = 0;
     for (const plan of planMicroBatches(
-      sequences.map((ids) => ({ tokens: ids.length })),
+      sequences.map((ids) => ids.length),
       config,
     )) {
       const micro = { ...tokenBatch(plan, sequences, tokenizer.padding), weights: perToken(plan, weights) };
