@@ -23,7 +23,9 @@ export function oracleClient(oracle: Recipe['oracle']): OpenAI {
     }
     return new OpenAI({ ...options, baseURL, apiKey: process.env.RMR1_ORACLE_KEY ?? 'local' });
   }
-  const apiKey = process.env.OPENAI_API_KEY;
+  const baseUrl = oracle.baseUrl ?? process.env.OPENAI_BASE_URL;
+  // An endpoint on this machine is usually one without keys.
+  const apiKey = process.env.OPENAI_API_KEY ?? (baseUrl && isLoopback(baseUrl) ? 'none' : undefined);
   if (!apiKey) {
     throw new UserError(
       'OracleCredentials',
@@ -31,6 +33,12 @@ export function oracleClient(oracle: Recipe['oracle']): OpenAI {
     );
   }
   return new OpenAI({ ...options, apiKey, ...(oracle.baseUrl ? { baseURL: oracle.baseUrl } : {}) });
+}
+
+/** Whether `url` names this machine. */
+function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }
 
 /** One clear error for whatever the endpoint or the network did. */

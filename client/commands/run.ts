@@ -1,4 +1,7 @@
 import { userInfo } from 'node:os';
+import { homeDirectory } from '../../infra/environment.js';
+import { isRunning } from '../../infra/local/process.js';
+import { StackFile } from '../../infra/local/stack-file.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
 import type { StageName, TrainRewardModelInput } from '../../workflows/inputs.js';
@@ -39,6 +42,7 @@ export async function run(options: RunOptions): Promise<number | void> {
   checkData(recipe, options.data);
   if (options.data !== undefined) remark(dataText((await checkPairs(options.data)).report));
   checkOracleKey(recipe.oracle);
+  await ensureStack();
   return withClient(async (client) => {
     const handle = await start(client, input, recipe, options);
     if (options.detach) {
@@ -51,6 +55,18 @@ export async function run(options: RunOptions): Promise<number | void> {
     remark(`Started ${handle.workflowId}${handle.uiUrl ? `\n${handle.uiUrl}` : ''}`);
     return watchToEnd(handle, options.json === true);
   });
+}
+
+/** On a machine where nothing was named and nothing runs, one command is enough: the stack is started and left up. */
+async function ensureStack(): Promise<void> {
+  if (process.env['TEMPORAL_ADDRESS']) return;
+  const { servers } = await new StackFile(homeDirectory()).read();
+  if (servers.temporal && isRunning(servers.temporal)) return;
+  remark('No Temporal is named and none runs here: starting the local stack. `rmr1 down` ends it.');
+  const { LocalServices } = await import('../local/services.js');
+  const { takeOwnership } = await import('../local/owner.js');
+  await LocalServices.start({ adopt: true, onProgress: remark });
+  takeOwnership(homeDirectory(), 'up --detach');
 }
 
 async function start(
