@@ -122,7 +122,12 @@ describe('generation', () => {
     const many = Array.from({ length: 12 }, (_, i) => prompt(1 + ((i * 11) % 70), `p${i}`));
     const run = async (threads: number, order: readonly (typeof many)[number][], batchSize: number) => {
       const own = new Decoder(wide, threads);
-      const completions = await own.generate(wideParameters, order, { ...settings, samples: 3, maxNewTokens: 24, batchSize });
+      const completions = await own.generate(wideParameters, order, {
+        ...settings,
+        samples: 3,
+        maxNewTokens: 24,
+        batchSize,
+      });
       await own.release();
       return plain(completions);
     };
