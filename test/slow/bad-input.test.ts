@@ -145,7 +145,7 @@ const cases: Case[] = [
       'pairs that are all too long',
       file(
         'long.jsonl',
-        lines(80, (line, n) => ({ ...line, chosen: `word${n} `.repeat(1000) })),
+        lines(300, (line, n) => ({ ...line, chosen: `word${n} `.repeat(500) })),
       ),
       /(long\.jsonl|the uploaded pairs).*longer than \d+ tokens/s,
     ),
