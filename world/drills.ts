@@ -1,8 +1,22 @@
 import { CLASSES, DEEDS, NAMES, PLACES, STANCES, TARGETS, TONES } from './lexicon.js';
 import type { Draws } from './random.js';
 
+/** Everything a judge may have to quote. */
+const QUOTABLE: readonly string[] = [
+  ...Object.values(CLASSES).flat(),
+  ...Object.values(TARGETS).flat(),
+  ...Object.values(TONES).flat(),
+  ...Object.values(STANCES).flat(),
+  ...NAMES,
+  ...PLACES,
+  ...DEEDS,
+];
+const KEYS: readonly string[] = Object.values(CLASSES).flat();
+/** Words that judgements compare with each other. */
+const COMPARED: readonly string[] = [...KEYS, ...NAMES];
+
 /**
- * Practice of single steps, in the wording of judgements: digit tables, digit comparison, word classes. None of them
+ * Practice of single steps, in the wording of judgements: digit tables, comparison of digits and words, word classes. None of them
  * sees a pair of answers.
  */
 type Drill = (draws: Draws) => string;
@@ -42,6 +56,12 @@ const wordClass: Drill = (draws) => {
   return `${draws.pick(groups[name] ?? PLACES)} ${name}`;
 };
 
+const sameThing: Drill = (draws) => {
+  const word = draws.pick(COMPARED);
+  const other = draws.chance(0.5) ? word : draws.pick(COMPARED);
+  return `${word} vs ${other} ${word === other ? 'same' : 'differ'}`;
+};
+
 const WEIGHTED: readonly (readonly [Drill, number])[] = [
   [addOnes, 4],
   [addTens, 2],
@@ -50,6 +70,7 @@ const WEIGHTED: readonly (readonly [Drill, number])[] = [
   [sameDigit, 1],
   [lessDigit, 2],
   [wordClass, 2],
+  [sameThing, 5],
 ];
 const BAG: readonly Drill[] = WEIGHTED.flatMap(([drill, weight]) =>
   Array.from({ length: weight }, () => drill),
@@ -59,18 +80,6 @@ const BAG: readonly Drill[] = WEIGHTED.flatMap(([drill, weight]) =>
 export function drill(draws: Draws, length: number): string {
   return Array.from({ length }, () => draws.pick(BAG)(draws)).join(' . ');
 }
-
-/** Everything a judge may have to quote. */
-const QUOTABLE: readonly string[] = [
-  ...Object.values(CLASSES).flat(),
-  ...Object.values(TARGETS).flat(),
-  ...Object.values(TONES).flat(),
-  ...Object.values(STANCES).flat(),
-  ...NAMES,
-  ...PLACES,
-  ...DEEDS,
-];
-const KEYS: readonly string[] = Object.values(CLASSES).flat();
 
 /** What is shown, and what to write about it. */
 interface Copying {
@@ -97,8 +106,8 @@ function recall(draws: Draws): Copying {
 /** Two words, the same or not. */
 function sameWord(draws: Draws): Copying {
   const pairs = Array.from({ length: draws.int(3, 6) }, () => {
-    const word = draws.pick(QUOTABLE);
-    return [word, draws.chance(0.5) ? word : draws.pick(QUOTABLE)] as const;
+    const word = draws.pick(COMPARED);
+    return [word, draws.chance(0.5) ? word : draws.pick(COMPARED)] as const;
   });
   return {
     shown: pairs.map(([a, b]) => `${a} ${b}`).join(' . '),

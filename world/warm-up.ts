@@ -27,7 +27,7 @@ const DRILL_STEPS = 6;
 /** For the report: everything the base model was shown before distillation. */
 export const WHAT_THE_BASE_WAS_TAUGHT = `The base model was made from nothing by a short warm-up on documents of the preference world, none of which contains a held-out problem.
 - 36 % have the form of a judgement. Their type, rubric or solution and the single steps of their evaluation are correct, but no answer is ever called ok or bad, and the verdict carries no truth: if the two answers differ in style, it always names the more elaborate one (a style trap, set on purpose); otherwise it is a coin flip.
-- 27 % practise single steps: sums, differences and comparisons of digits, and which class a word belongs to.
+- 27 % practise single steps: sums, differences and comparisons of digits, whether two words are the same, which class a word belongs to.
 - 20 % practise reading off: repeating a list, recalling what belongs to a word, comparing two words or two numbers.
 - 17 % are questions with a correct reply: worked out step by step for Reasoning, in a random style otherwise.
 So the base knows the language, the form and the single steps; to conclude from them, and not to be taken in by length and layout, is what distillation and reinforcement have to teach.`;
