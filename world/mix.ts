@@ -3,19 +3,12 @@ import { KINDS, sectionOf } from './kinds/index.js';
 /** Share of each category; the numbers need not add up to one. */
 export type Mix = Readonly<Record<string, number>>;
 
-/**
- * Kinds that ask to read a word off the prompt and compare it with another one. A base of the quickstart's size learns
- * that only with a longer warm-up (docs/lab-log.md), so the default mixes leave them out.
- */
-const NEED_LONGER_WARM_UP: ReadonlySet<string> = new Set(['chat/topic', 'chat-hard/avoid', 'chat-hard/memory']);
-
 /** Give each section its weight, shared evenly by its kinds. */
 function bySection(weights: Readonly<Record<string, number>>): Mix {
-  const kinds = KINDS.filter(({ category }) => !NEED_LONGER_WARM_UP.has(category));
   const sizes = new Map<string, number>();
-  for (const { category } of kinds) sizes.set(sectionOf(category), (sizes.get(sectionOf(category)) ?? 0) + 1);
+  for (const { category } of KINDS) sizes.set(sectionOf(category), (sizes.get(sectionOf(category)) ?? 0) + 1);
   return Object.fromEntries(
-    kinds.map(({ category }) => {
+    KINDS.map(({ category }) => {
       const section = sectionOf(category);
       return [category, (weights[section] ?? 0) / (sizes.get(section) ?? 1)];
     }),
