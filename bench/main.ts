@@ -9,6 +9,11 @@ const BENCHMARKS: Record<
     about: 'training stages with Temporal, S3 and checkpoints against the bare engine (goal ≤ 1.03)',
     load: () => import('./tax.js'),
   },
+  sft: {
+    about:
+      "the engine's SFT step against torch eager (goal >= 1.0; RMR1_BENCH_PYTHON names a Python with torch)",
+    load: () => import('./sft.js'),
+  },
   recovery: {
     about: 'from the kill of a worker to the next training step',
     load: () => import('./recovery.js'),
