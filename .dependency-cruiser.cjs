@@ -9,22 +9,52 @@ const not = (from, to, comment) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    not('^judge/', '^(benchmarks|world|engine|activities|workflows|workers|client|infra|recipes)/', 'the domain is pure'),
-    not('^benchmarks/', '^(judge|world|engine|activities|workflows|workers|client|infra|recipes)/', 'scoring is pure'),
-    not('^world/', '^(benchmarks|engine|activities|workflows|workers|client|infra|recipes)/', 'the world knows pairs only'),
-    not('^engine/', '^(benchmarks|world|activities|workflows|workers|client|infra|recipes)/', 'the engine knows rewards only'),
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    not(
+      '^judge/',
+      '^(benchmarks|world|engine|activities|workflows|workers|client|infra|recipes)/',
+      'the domain is pure',
+    ),
+    not(
+      '^benchmarks/',
+      '^(judge|world|engine|activities|workflows|workers|client|infra|recipes)/',
+      'scoring is pure',
+    ),
+    not(
+      '^world/',
+      '^(benchmarks|engine|activities|workflows|workers|client|infra|recipes)/',
+      'the world knows pairs only',
+    ),
+    not(
+      '^engine/',
+      '^(benchmarks|world|activities|workflows|workers|client|infra|recipes)/',
+      'the engine knows rewards only',
+    ),
     not('^activities/', '^(workers|client)/', 'activities are called, they do not call'),
     {
       name: 'workflows-only-types-of-activities',
       severity: 'error',
       comment: 'artifacts/ref.ts is a schema and sandbox-safe',
       from: { path: '^workflows/' },
-      to: { path: '^activities/', pathNot: '^activities/artifacts/ref\\.ts$', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: '^activities/',
+        pathNot: '^activities/artifacts/ref\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     not('^workflows/', '^(engine|world|benchmarks|client|workers|infra)/', 'workflows orchestrate'),
     not('^client/', '^(workers|world)/', 'clients talk to Temporal'),
-    { name: 'nothing-imports-workers', severity: 'error', from: { pathNot: '^(workers|test)/' }, to: { path: '^workers/' } },
+    {
+      name: 'nothing-imports-workers',
+      severity: 'error',
+      from: { pathNot: '^(workers|test)/' },
+      to: { path: '^workers/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

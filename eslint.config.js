@@ -1,10 +1,30 @@
 // Flat ESLint configuration: typed rules everywhere, Node-free rules for workflow code.
 import tseslint from 'typescript-eslint';
 
-const nodeModules = ['fs', 'path', 'os', 'child_process', 'crypto', 'http', 'https', 'net', 'stream', 'process'];
+const nodeModules = [
+  'fs',
+  'path',
+  'os',
+  'child_process',
+  'crypto',
+  'http',
+  'https',
+  'net',
+  'stream',
+  'process',
+];
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', '.rmr1/**', 'coverage/**', 'eslint.config.js', '.dependency-cruiser.cjs'] },
+  {
+    ignores: [
+      'dist/**',
+      'node_modules/**',
+      '.rmr1/**',
+      'coverage/**',
+      'eslint.config.js',
+      '.dependency-cruiser.cjs',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -29,10 +49,12 @@ export default tseslint.config(
       'no-restricted-imports': [
         'error',
         {
-          paths: nodeModules.flatMap((name) => [name, `node:${name}`]).map((name) => ({
-            name,
-            message: 'Workflow code runs in a deterministic sandbox without Node.',
-          })),
+          paths: nodeModules
+            .flatMap((name) => [name, `node:${name}`])
+            .map((name) => ({
+              name,
+              message: 'Workflow code runs in a deterministic sandbox without Node.',
+            })),
         },
       ],
       'no-restricted-globals': ['error', 'process', 'Buffer', 'setImmediate'],

@@ -24,7 +24,9 @@ export type Architecture = z.infer<typeof architectureSchema>;
 /** AdamW with global-norm clipping (RM-R1, appendix: betas 0.9/0.999, weight decay 0.01, clip 1.0). */
 export const optimizerSchema = z.strictObject({
   learningRate: z.number().positive(),
-  schedule: z.enum(['constant', 'linear', 'cosine', 'flat-linear']).default('constant')
+  schedule: z
+    .enum(['constant', 'linear', 'cosine', 'flat-linear'])
+    .default('constant')
     .describe('after warm-up; flat-linear holds the rate for `flatShare` of the steps, then decays linearly'),
   warmupSteps: z.int().nonnegative().default(0),
   flatShare: z.number().min(0).max(1).default(0.6),
@@ -67,7 +69,10 @@ export const supervisedJobSchema = z.strictObject({
   /** Optimiser steps are epochs × ⌈samples / batchSize⌉. */
   epochs: z.number().positive(),
   batchSize: z.int().positive().describe('samples an optimiser step'),
-  maxLength: z.int().positive().describe('longest prompt + completion in tokens; longer samples are an error'),
+  maxLength: z
+    .int()
+    .positive()
+    .describe('longest prompt + completion in tokens; longer samples are an error'),
   promptLossWeight: z.number().min(0).default(0).describe('0: loss on completion tokens only (RM-R1 SFT)'),
 });
 export const grpoJobSchema = z.strictObject({
@@ -93,7 +98,11 @@ export const generateJobSchema = z.strictObject({
   maxPromptTokens: z.int().positive(),
   maxNewTokens: z.int().positive(),
 });
-export const engineJobSchema = z.discriminatedUnion('kind', [supervisedJobSchema, grpoJobSchema, generateJobSchema]);
+export const engineJobSchema = z.discriminatedUnion('kind', [
+  supervisedJobSchema,
+  grpoJobSchema,
+  generateJobSchema,
+]);
 export type SupervisedJob = z.infer<typeof supervisedJobSchema>;
 export type GrpoJob = z.infer<typeof grpoJobSchema>;
 export type GenerateJob = z.infer<typeof generateJobSchema>;
