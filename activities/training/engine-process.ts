@@ -64,7 +64,7 @@ function supervise(
 ): EngineRun {
   let end: Extract<EngineEvent, { type: 'done' }> | undefined;
   let failure: Extract<EngineEvent, { type: 'failed' }>['error'] | undefined;
-  let fault: unknown;
+  let fault: Error | undefined;
   let silence: NodeJS.Timeout | undefined;
   let killer: NodeJS.Timeout | undefined;
   const kill = () => killGroup(child);
@@ -88,7 +88,7 @@ function supervise(
     try {
       onEvent(event);
     } catch (error) {
-      fault = error;
+      fault = error as Error;
       kill();
     }
   });
