@@ -20,6 +20,9 @@ export interface OracleAnswer {
   finishReason: string;
   inputTokens: number;
   outputTokens: number;
+  /** What it cost, and the run that paid: to that run it counts as spent however often its activities start again. */
+  usd: number;
+  paidBy: string;
   /** Provider's fingerprint of what answered; the local service says here where its verdict came from. */
   fingerprint?: string;
 }

@@ -32,6 +32,11 @@ export class Budget {
     return true;
   }
 
+  /** Count what this run paid before, in an attempt or a stage that did not come to its end. */
+  charge(usd: number): void {
+    this.spent += usd;
+  }
+
   /** Replace a reservation by what the call really cost; 0 where it failed. */
   settle(reservedUsd: number, actualUsd: number): void {
     this.reserved -= reservedUsd;

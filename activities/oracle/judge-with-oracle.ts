@@ -29,7 +29,10 @@ export interface OracleJudgement {
   inputTokens: number;
   outputTokens: number;
   usd: number;
+  /** Taken from the store rather than asked now. */
   cached: boolean;
+  /** Paid by this run, now or in an earlier attempt. */
+  ours: boolean;
   fingerprint?: string;
 }
 
@@ -79,11 +82,12 @@ export async function judgeWithOracle(
       return judgement;
     });
     const kept = judgements.filter((judgement) => judgement !== undefined);
-    const paid = kept.filter(({ cached }) => !cached);
+    const asked = kept.filter(({ cached }) => !cached).length;
+    const paid = kept.filter(({ ours }) => ours);
     return {
       answers: await store.putLines('outputs', kept),
-      asked: paid.length,
-      cached: kept.length - paid.length,
+      asked,
+      cached: kept.length - asked,
       agreed: kept.filter((judgement) => judgement.agreed).length,
       wrong: kept.filter((judgement) => !judgement.agreed).length,
       cost: {
@@ -138,16 +142,19 @@ async function judgeOne(
   const key = answerKey(question);
   let answer = await cachedAnswer(store, key);
   const cached = answer !== undefined;
-  let usd = 0;
-  if (!answer) {
+  const { runId } = input.context;
+  if (answer) {
+    if (answer.paidBy === runId) budget.charge(answer.usd);
+  } else {
     // A token is about four characters; a generous third of them keeps the reservation above the bill.
     const inputTokens = Math.ceil(messages.reduce((sum, { content }) => sum + content.length, 0) / 3);
     const reservation = priceOf(oracle, model, { inputTokens, outputTokens: oracle.maxTokens });
     if (!budget.reserve(reservation)) return undefined;
+    let usd = 0;
     try {
       const fresh = await ask(client, input, model, messages, shown.pair.id);
       usd = priceOf(oracle, model, fresh);
-      answer = await keepAnswer(store, key, fresh);
+      answer = await keepAnswer(store, key, { ...fresh, usd, paidBy: runId });
     } finally {
       budget.settle(reservation, usd);
     }
@@ -163,8 +170,9 @@ async function judgeOne(
     finishReason: answer.finishReason,
     inputTokens: answer.inputTokens,
     outputTokens: answer.outputTokens,
-    usd,
+    usd: answer.usd,
     cached,
+    ours: answer.paidBy === runId,
     ...(answer.fingerprint ? { fingerprint: answer.fingerprint } : {}),
   };
 }
@@ -178,7 +186,7 @@ async function ask(
   model: string,
   messages: Message[],
   pairId: string,
-): Promise<OracleAnswer> {
+): Promise<Omit<OracleAnswer, 'usd' | 'paidBy'>> {
   const signal = Context.current().cancellationSignal;
   for (let attempt = 1; ; attempt++) {
     try {

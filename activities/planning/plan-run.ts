@@ -1,4 +1,5 @@
 /** Resolve a run's recipe and check everything that can be checked before money or compute is spent. */
+import { checkBudget } from '../../recipes/check-budget.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
@@ -17,13 +18,25 @@ const HEARTBEAT_SECONDS = 30;
 export async function planRun(store: ArtifactStore, input: ResolvedRunInput): Promise<RunPlan> {
   const recipe = loadRecipe(input.recipe, { ...oracleOverrides(input), ...input.overrides });
   checkData(recipe, input);
+  checkBudget(recipe, input.budget);
+  const heartbeatSeconds = heartbeatSetting();
   await store.check();
   await checkOracle(recipe.oracle);
   return {
     recipe,
     recipeRef: await store.putBytes('recipe', JSON.stringify(recipe, null, 2)),
-    heartbeatSeconds: Number(process.env.RMR1_HEARTBEAT_SECONDS ?? HEARTBEAT_SECONDS),
+    heartbeatSeconds,
   };
+}
+
+function heartbeatSetting(): number {
+  const given = process.env.RMR1_HEARTBEAT_SECONDS;
+  const seconds = given ? Number(given) : HEARTBEAT_SECONDS;
+  if (seconds >= 1) return seconds;
+  throw new UserError(
+    'InvalidInput',
+    `RMR1_HEARTBEAT_SECONDS is '${given}' in the worker's environment; give a number of at least 1.`,
+  );
 }
 
 /** Models of the local oracle service, for recipes that name those of another provider. */

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { homeDirectory } from '../../infra/environment.js';
 import { isRunning } from '../../infra/local/process.js';
 import { StackFile } from '../../infra/local/stack-file.js';
+import { checkBudget } from '../../recipes/check-budget.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
 import type { StageName, TrainRewardModelInput } from '../../workflows/inputs.js';
@@ -40,6 +41,7 @@ export async function run(options: RunOptions): Promise<number | void> {
   const resolved = validateInput(input);
   const recipe = loadRecipe(resolved.recipe, { ...oracleOverrides(resolved.oracle), ...resolved.overrides });
   checkData(recipe, options.data);
+  checkBudget(recipe, resolved.budget);
   if (options.data !== undefined) remark(dataText((await checkPairs(options.data)).report));
   checkOracleKey(recipe.oracle);
   await ensureStack();
