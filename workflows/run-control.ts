@@ -40,7 +40,9 @@ export class RunControl {
   private input: ResolvedRunInput;
   private readonly supervision: ResolvedStageInput['supervision'];
   private readonly stages = new Map<StageName, messages.StageProgress>();
-  private state: messages.RunState = 'running';
+  /** How the run ended; undefined while it has not. */
+  private ended: messages.RunState | undefined;
+  private atGate = false;
   private current: StageName;
   private held = false;
   private problem: messages.RunProgress['problem'];
@@ -191,9 +193,17 @@ export class RunControl {
 
   /** The last state, shown on the page of the finished workflow. */
   end(state: messages.RunState, accuracy?: number): void {
-    this.state = state;
+    this.ended = state;
     if (accuracy !== undefined) upsertSearchAttributes({ Accuracy: [accuracy] });
     this.show();
+  }
+
+  /** What holds the run back, if anything: a pause comes first, and what it interrupted comes back after it. */
+  private get state(): messages.RunState {
+    if (this.ended) return this.ended;
+    if (this.held) return 'paused';
+    if (this.problem) return 'awaiting-correction';
+    return this.atGate ? 'awaiting-approval' : 'running';
   }
 
   progress(): messages.RunProgress {
@@ -236,13 +246,13 @@ export class RunControl {
   private async gate(name: StageName): Promise<void> {
     if (!this.input.gates.includes(name)) return;
     this.verdictOnGate = undefined;
-    this.state = 'awaiting-approval';
+    this.atGate = true;
     this.show();
     await condition(() => this.verdictOnGate !== undefined);
     if (this.gateVerdict() === 'rejected') {
       throw ApplicationFailure.nonRetryable(`The run was rejected after stage '${name}'.`, 'Rejected');
     }
-    this.state = 'running';
+    this.atGate = false;
     this.show();
   }
 
@@ -259,7 +269,6 @@ export class RunControl {
     this.problem = { stage, type, message };
     for (;;) {
       this.correction = undefined;
-      this.state = 'awaiting-correction';
       this.show();
       await condition(() => this.correction !== undefined);
       const { overrides, data, budgetUsd } = this.takeCorrection();
@@ -282,13 +291,11 @@ export class RunControl {
       }
     }
     this.problem = undefined;
-    this.state = 'running';
     this.update(stage, { state: 'running', problem: undefined });
   }
 
   private enter(name: StageName): void {
     this.current = name;
-    this.state = 'running';
     const startedAt = this.stages.get(name)?.startedAt ?? new Date().toISOString();
     this.update(name, { state: 'running', startedAt });
     upsertSearchAttributes({ Stage: [name] });
@@ -324,7 +331,6 @@ export class RunControl {
 
   private hold(held: boolean): messages.RunState {
     this.held = held;
-    this.state = held ? 'paused' : this.problem ? 'awaiting-correction' : 'running';
     if (this.runningChild) void this.forwardHold(this.runningChild, held);
     else if (held) this.interrupt?.();
     this.show();
@@ -358,7 +364,7 @@ export class RunControl {
     setHandler(messages.resumeUpdate, () => this.hold(false), {
       validator: () => this.require(this.held, 'The run is not paused.'),
     });
-    const atGate = () => this.require(this.state === 'awaiting-approval', 'No gate is waiting for approval.');
+    const atGate = () => this.require(this.atGate, 'No gate is waiting for approval.');
     setHandler(messages.approveUpdate, (_options) => this.decide('approved'), {
       validator: (_options) => atGate(),
     });
@@ -367,7 +373,7 @@ export class RunControl {
     });
     setHandler(messages.correctUpdate, (correction) => this.correct(correction), {
       validator: (_correction) =>
-        this.require(this.state === 'awaiting-correction', 'The run is not waiting for a correction.'),
+        this.require(this.problem !== undefined, 'The run is not waiting for a correction.'),
     });
   }
 

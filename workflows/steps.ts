@@ -44,15 +44,20 @@ export function reinforce(run: RunControl, sft: StageOutcome, dataset: StageOutc
   return run.child('grpo', { model: output(sft, 'model'), pairs: output(dataset, 'train') });
 }
 
+/** What is judged. The style matrix is made of test problems: whoever chooses settings on validation must not see it. */
+export function judgedSets(run: RunControl, dataset: StageOutcome): Record<string, ArtifactRef> {
+  const { split } = run.recipe.evaluate;
+  const { matrix } = dataset.outputs;
+  return { pairs: output(dataset, split), ...(matrix && split === 'test' ? { matrix } : {}) };
+}
+
 export function evaluateJudges(
   run: RunControl,
   dataset: StageOutcome,
   models: { base: StageOutcome; sft: StageOutcome; grpo: StageOutcome },
 ): Promise<TimedOutcome> {
-  const { matrix } = dataset.outputs;
   return run.child('evaluate', {
-    pairs: output(dataset, run.recipe.evaluate.split),
-    ...(matrix ? { matrix } : {}),
+    ...judgedSets(run, dataset),
     base: output(models.base, 'model'),
     sft: output(models.sft, 'model'),
     grpo: output(models.grpo, 'model'),

@@ -1,7 +1,15 @@
 /** What a stage that is started alone lacks: made, or found made already, by the stages before it. */
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunControl } from './run-control.js';
-import { distillTraces, fineTune, output, prepareDataset, reinforce, warmUpBase } from './steps.js';
+import {
+  distillTraces,
+  fineTune,
+  judgedSets,
+  output,
+  prepareDataset,
+  reinforce,
+  warmUpBase,
+} from './steps.js';
 
 type Artifacts = Record<string, ArtifactRef>;
 
@@ -21,10 +29,8 @@ export async function upstream(
   const sft = await fineTune(run, base, traces);
   if (stage === 'grpo') return { model: output(sft, 'model'), pairs: output(dataset, 'train'), ...given };
   const grpo = await reinforce(run, sft, dataset);
-  const { matrix } = dataset.outputs;
   return {
-    pairs: output(dataset, run.recipe.evaluate.split),
-    ...(matrix ? { matrix } : {}),
+    ...judgedSets(run, dataset),
     base: output(base, 'model'),
     sft: output(sft, 'model'),
     grpo: output(grpo, 'model'),

@@ -160,6 +160,19 @@ describe.each([
     });
   });
 
+  test('a pause at a gate takes nothing from it: after the resume it still waits for approval', async () => {
+    const { activities } = fakeActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({ gates: ['base'] });
+      await reach(handle, 'awaiting-approval');
+      await handle.executeUpdate(messages.pauseUpdate, { args: [undefined] });
+      expect((await handle.query(messages.progressQuery)).state).toBe('paused');
+      expect(await handle.executeUpdate(messages.resumeUpdate)).toBe('awaiting-approval');
+      await handle.executeUpdate(messages.approveUpdate, { args: [undefined] });
+      expect((await handle.result()).state).toBe('completed');
+    });
+  });
+
   test('a trainer that refuses its setting waits for a correction and goes on with it', async () => {
     const { calls, activities } = fakeActivities();
     const plain = activities.trainModel;
