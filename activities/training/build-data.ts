@@ -45,7 +45,10 @@ export async function buildRlPrompts(
 ): Promise<ArtifactRef> {
   return withTokenizer(store, tokenizer, recipe, async (prompts) => {
     const { reasoningShare, steps, promptsPerStep } = recipe.grpo;
-    const shown = await readPairLines(store, pairs);
+    const all = await readPairLines(store, pairs);
+    // The distilled pairs are known by heart; they serve again only where the data holds no others (RM-R1 splits alike).
+    const fresh = all.slice(recipe.distill.pairs);
+    const shown = fresh.length > 0 ? fresh : all;
     const shuffled = shown
       .map((presented) => ({ presented, order: hash(`rl/${seed}/${presented.pair.id}`) }))
       .sort((a, b) => (a.order < b.order ? -1 : 1))
