@@ -51,6 +51,9 @@ async function main(names: string[]): Promise<void> {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+  // `rmr1 worker` holds the other end of a channel: killed, even while this started, it leaves no worker behind.
+  process.on('disconnect', () => stop('disconnect'));
+  if (process.connected === false) return;
   logger.info({ kinds, address, namespace }, 'worker runs');
   const readyFile = process.env.RMR1_READY_FILE;
   if (readyFile) writeFileSync(readyFile, JSON.stringify({ pid: process.pid, kinds }));
