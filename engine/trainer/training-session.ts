@@ -115,6 +115,6 @@ function requireFinite(step: number, figures: StepFigures): void {
     if (!Number.isFinite(figures[name]))
       throw new EngineError(
         'EngineBadJob',
-        `training diverged: ${name} is ${figures[name]} at step ${step}; lower optimizer.learningRate`,
+        `training diverged: ${name} is ${figures[name]} at step ${step}; lower the stage's learningRate`,
       );
 }

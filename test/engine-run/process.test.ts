@@ -146,7 +146,7 @@ describe('a process that cannot do its job', () => {
         'diverged',
         { ...good, optimizer: { ...good.optimizer, learningRate: 1e30, gradClip: 1e9 } },
         64,
-        /training diverged: .*lower optimizer.learningRate/,
+        /training diverged: .*lower the stage's learningRate/,
       ],
       [
         'context',
