@@ -1,7 +1,6 @@
 /** One shard of one distillation pass: bounded concurrency, cached answers, a hard budget. */
 import { Context, cancelled } from '@temporalio/activity';
 import { setMaxListeners } from 'node:events';
-import type OpenAI from 'openai';
 import type { Message, PresentedPair, Position } from '../../judge/pair.js';
 import { buildPrompt } from '../../judge/prompt/build.js';
 import { hintMessages } from '../../judge/prompt/hint.js';
@@ -12,9 +11,10 @@ import { mapLimit } from '../artifacts/map-limit.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { readPairLines } from '../dataset/pair-lines.js';
 import type { OracleShardInput, OracleShardResult } from '../interface.js';
-import { answerKey, cachedAnswer, keepAnswer, type OracleAnswer } from './answer-cache.js';
+import { answerKey, cachedAnswer, keepAnswer, type OracleQuestion } from './answer-cache.js';
+import type { OracleBackend, ProviderAnswer } from './backends/backend.js';
+import { openBackend } from './backends/open-backend.js';
 import { Budget, priceOf } from './budget.js';
-import { oracleClient, oracleError } from './endpoint.js';
 
 /** One line of a shard's answers. */
 export interface OracleJudgement {
@@ -50,7 +50,7 @@ export async function judgeWithOracle(
   input: OracleShardInput,
 ): Promise<OracleShardResult> {
   const { oracle, pass } = input;
-  const client = oracleClient(oracle);
+  const backend = openBackend(oracle);
   const model = pass === 1 ? oracle.model : (oracle.correctionModel ?? oracle.model);
   const budget = new Budget(input.budgetUsd);
   const tasks = await shardTasks(store, input);
@@ -75,7 +75,7 @@ export async function judgeWithOracle(
   try {
     const judgements = await mapLimit(tasks, oracle.concurrency, async (task) => {
       if (budgetReached) return undefined;
-      const judgement = await judgeOne(store, client, input, model, budget, task);
+      const judgement = await judgeOne(store, backend, input, model, budget, task);
       if (!judgement) budgetReached = true;
       done += 1;
       if (judgement?.agreed) agreed += 1;
@@ -125,7 +125,7 @@ async function shardTasks(store: ArtifactStore, input: OracleShardInput): Promis
 /** Ask one question, or take its stored answer; undefined where the budget does not allow to ask. */
 async function judgeOne(
   store: ArtifactStore,
-  client: OpenAI,
+  backend: OracleBackend,
   input: OracleShardInput,
   model: string,
   budget: Budget,
@@ -152,7 +152,7 @@ async function judgeOne(
     if (!budget.reserve(reservation)) return undefined;
     let usd = 0;
     try {
-      const fresh = await ask(client, input, model, messages, shown.pair.id);
+      const fresh = await ask(backend, question, shown.pair.id);
       usd = priceOf(oracle, model, fresh);
       answer = await keepAnswer(store, key, { ...fresh, usd, paidBy: runId });
     } finally {
@@ -177,38 +177,18 @@ async function judgeOne(
   };
 }
 
-/** A body that is not an answer (cut stream, wrong JSON) is asked again this often before the shard fails. */
-const MALFORMED_RETRIES = 3;
-
+/** Ask now; the error of a refused question names its pair. */
 async function ask(
-  client: OpenAI,
-  { oracle }: OracleShardInput,
-  model: string,
-  messages: Message[],
+  backend: OracleBackend,
+  question: OracleQuestion,
   pairId: string,
-): Promise<Omit<OracleAnswer, 'usd' | 'paidBy'>> {
+): Promise<ProviderAnswer> {
   const signal = Context.current().cancellationSignal;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const completion = await client.chat.completions.create(
-        { model, messages, temperature: oracle.temperature, max_tokens: oracle.maxTokens },
-        { signal },
-      );
-      const choice = completion.choices?.[0];
-      if (!choice?.message) throw new SyntaxError('the answer has no choices');
-      return {
-        text: choice.message.content ?? '',
-        finishReason: choice.finish_reason,
-        inputTokens: completion.usage?.prompt_tokens ?? 0,
-        outputTokens: completion.usage?.completion_tokens ?? 0,
-        ...(completion.system_fingerprint ? { fingerprint: completion.system_fingerprint } : {}),
-      };
-    } catch (error) {
-      if (signal.aborted) await cancelled();
-      if (error instanceof SyntaxError && attempt < MALFORMED_RETRIES) continue;
-      const mapped = oracleError(error, oracle, client.baseURL);
-      if (mapped.type === 'OracleRejected') mapped.message += ` (pair ${pairId})`;
-      throw mapped;
-    }
+  try {
+    return await backend.ask(question, signal);
+  } catch (error) {
+    if (signal.aborted) await cancelled();
+    if (error instanceof UserError && error.type === 'OracleRejected') error.message += ` (pair ${pairId})`;
+    throw error;
   }
 }
