@@ -9,3 +9,9 @@ export { accuracyTable, averageOf, clusterOf, isRight, scoreJudgements, sectionO
 export type { AccuracyTable, Average, Score, SectionScore } from './score.js';
 export { STYLE_BANDS, STYLE_NAMES, styleBand, styleMatrix } from './style-matrix.js';
 export type { StyleBand, StyleMatrix } from './style-matrix.js';
+export { BENCHMARKS, goldPosition, itemKey } from './item.js';
+export type { BenchmarkItem, BenchmarkMessage, BenchmarkName, ItemIdentity, StyleLevel } from './item.js';
+export { RECORD_VERDICTS, verdictRecordSchema } from './verdict-record.js';
+export type { RecordVerdict, VerdictRecord } from './verdict-record.js';
+export { protocolSchema, VERDICT_FILE_SCHEMA, verdictHeaderSchema } from './verdict-protocol.js';
+export type { VerdictHeader, VerdictProtocol } from './verdict-protocol.js';
