@@ -163,8 +163,14 @@ export type EngineEvent =
   | { type: 'done'; step: number; dir: string }
   | { type: 'failed'; error: { type: string; message: string } };
 
-/** Supervisor → engine. `stop`: save a last checkpoint and exit with `EXIT.preempted`. */
-export type EngineCommand = { type: 'stop' };
+/**
+ * Supervisor → engine. `stop`: save a last checkpoint and exit with `EXIT.preempted`. `alive`: the supervisor still
+ * lives; an engine started with `SUPERVISOR_SILENCE` ends itself where neither was heard for so long.
+ */
+export type EngineCommand = { type: 'stop' } | { type: 'alive' };
+
+/** Environment variable: ms without a word of the supervisor after which the engine ends itself. */
+export const SUPERVISOR_SILENCE = 'RMR1_SUPERVISOR_SILENCE_MS';
 
 /** How an engine process ends; the one table that supervisors and docs use. */
 export const EXIT = {

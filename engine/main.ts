@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { badJob, exitCode, reading, toEngineError } from './errors.js';
 import { EXIT, engineJobSchema, type EngineCommand, type EngineEvent, type EngineJob } from './job.js';
+import { endWhenAbandoned } from './supervisor-silence.js';
 import { runGenerate } from './trainer/generate.js';
 import { runGrpo } from './trainer/grpo.js';
 import type { EngineIo, JobEnd } from './trainer/io.js';
@@ -69,6 +70,7 @@ async function main(): Promise<number> {
   process.on('SIGINT', stop);
   // Without its parent nobody would collect what is trained: end at once, the last checkpoint stands.
   process.on('disconnect', () => process.exit(EXIT.failed));
+  endWhenAbandoned();
   const io: EngineIo = {
     emit: (event) => reporter.emit(event),
     get stopRequested() {

@@ -16,6 +16,7 @@ import { ioActivities, oracleActivities, trainingActivities } from '../activitie
 import { storeFromEnvironment } from '../activities/artifacts/store.js';
 import { temporalTarget } from '../infra/environment.js';
 import { temporalConfig } from '../temporal.config.js';
+import { CrashPoints } from './crash-points.js';
 import { logger } from './logger.js';
 import { SteadyHeartbeats } from './steady-heartbeats.js';
 import { TypedFailures } from './typed-failures.js';
@@ -76,7 +77,9 @@ async function createWorker(
     connection,
     namespace,
     taskQueue: temporalConfig.taskQueues[kind],
-    interceptors: { activity: [() => ({ inbound: new TypedFailures() })] },
+    interceptors: {
+      activity: [() => ({ inbound: new TypedFailures() }), () => ({ inbound: new CrashPoints() })],
+    },
   };
   if (kind === 'orchestration') {
     return Worker.create({

@@ -2,8 +2,9 @@
 import { Context } from '@temporalio/activity';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 
-/** Well below the heartbeat timeout of the short I/O activities (`workflows/activities.ts`). */
-const BEAT_EVERY_MS = 10_000;
+/** Several within the heartbeat timeout of the activity. */
+const BEATS = 6;
+const DEFAULT_TIMEOUT_MS = 60_000;
 
 export class SteadyHeartbeats implements ActivityInboundCallsInterceptor {
   async execute(
@@ -11,7 +12,8 @@ export class SteadyHeartbeats implements ActivityInboundCallsInterceptor {
     next: Next<ActivityInboundCallsInterceptor, 'execute'>,
   ): Promise<unknown> {
     const context = Context.current();
-    const timer = setInterval(() => context.heartbeat(), BEAT_EVERY_MS);
+    const timeoutMs = context.info.heartbeatTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const timer = setInterval(() => context.heartbeat(), timeoutMs / BEATS);
     try {
       return await next(input);
     } finally {

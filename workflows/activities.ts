@@ -6,17 +6,30 @@ import { NON_RETRYABLE } from './errors.js';
 
 const { taskQueues } = temporalConfig;
 
+/** Seconds of silence after which this run's workers count as lost; the plan of a run may say otherwise. */
+let heartbeat = 30;
+
+/** Set once the plan of the run is known; each workflow execution has a value of its own. */
+export function expectHeartbeats(seconds: number): void {
+  heartbeat = seconds;
+}
+
+const shortIo = () =>
+  proxyActivities<IoActivities>({
+    taskQueue: taskQueues.orchestration,
+    startToCloseTimeout: '15 minutes',
+    heartbeatTimeout: 2 * heartbeat * 1000,
+    retry: {
+      initialInterval: '1 second',
+      maximumInterval: '30 seconds',
+      maximumAttempts: 8,
+      nonRetryableErrorTypes: NON_RETRYABLE,
+    },
+  });
+
 /** Short I/O: minutes at most; a store that is down for a while is waited for. */
-export const io = proxyActivities<IoActivities>({
-  taskQueue: taskQueues.orchestration,
-  startToCloseTimeout: '15 minutes',
-  heartbeatTimeout: '60 seconds',
-  retry: {
-    initialInterval: '1 second',
-    maximumInterval: '30 seconds',
-    maximumAttempts: 8,
-    nonRetryableErrorTypes: NON_RETRYABLE,
-  },
+export const io = new Proxy({} as IoActivities, {
+  get: (_target, name) => Reflect.get(shortIo(), name) as unknown,
 });
 
 /** The checks before anything is spent: a service that is not there is reported in seconds, not waited for. */

@@ -21,7 +21,7 @@ import {
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunPlan } from '../activities/interface.js';
 import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
-import { planning } from './activities.js';
+import { expectHeartbeats, planning } from './activities.js';
 import { renderDetails } from './details.js';
 import { policyOf } from './errors.js';
 import type { ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
@@ -81,6 +81,7 @@ export class RunControl {
         throw isCancellation(error) ? error : surfaced(error);
       }
     }
+    expectHeartbeats(run.heartbeatSeconds);
     run.show();
     return run;
   }

@@ -11,6 +11,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import { crashPoint } from '../../engine/crash-point.js';
 import { StoreError, missing } from './errors.js';
 import { hexToBase64, sha256Hex } from './hashing.js';
 import { createS3Client } from './s3-client.js';
@@ -79,6 +80,7 @@ export class Bucket {
    */
   async put(key: string, body: Uint8Array, condition?: WriteCondition): Promise<{ etag: string }> {
     const sha256 = sha256Hex(body);
+    await crashPoint(`put.before:${key}`);
     for (let attempt = 0; ; attempt++) {
       try {
         const answer = await this.client.send(
@@ -91,6 +93,7 @@ export class Bucket {
             ...conditionHeaders(condition),
           }),
         );
+        await crashPoint(`put.after:${key}`);
         return { etag: answer.ETag ?? '' };
       } catch (error) {
         // AWS answers 409 when a racer's conditional write is still in flight: neither won nor lost.

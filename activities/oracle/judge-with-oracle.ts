@@ -5,6 +5,7 @@ import type { Message, PresentedPair, Position } from '../../judge/pair.js';
 import { buildPrompt } from '../../judge/prompt/build.js';
 import { hintMessages } from '../../judge/prompt/hint.js';
 import { oracleAgrees } from '../../judge/reward.js';
+import { crashPoint } from '../../engine/crash-point.js';
 import { UserError } from '../../workflows/errors.js';
 import type { StageFigures } from '../../workflows/messages.js';
 import { mapLimit } from '../artifacts/map-limit.js';
@@ -184,6 +185,7 @@ async function ask(
   pairId: string,
 ): Promise<ProviderAnswer> {
   const signal = Context.current().cancellationSignal;
+  await crashPoint('oracle.submit');
   try {
     return await backend.ask(question, signal);
   } catch (error) {

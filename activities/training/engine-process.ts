@@ -1,9 +1,16 @@
 /** The engine as a supervised child process: own process group, events over IPC, a deadline for silence. */
+import { activityInfo, asyncLocalStorage } from '@temporalio/activity';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type EngineEvent, type EngineJob, EXIT } from '../../engine/job.js';
+import {
+  type EngineCommand,
+  type EngineEvent,
+  type EngineJob,
+  EXIT,
+  SUPERVISOR_SILENCE,
+} from '../../engine/job.js';
 import { projectRoot } from '../../infra/environment.js';
 import { UserError } from '../../workflows/errors.js';
 
@@ -52,8 +59,21 @@ export async function startEngine(
 
 /** The engine needs no secrets: it gets none. */
 function engineEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, TMPDIR, LANG, NODE_OPTIONS } = process.env;
-  return { PATH, HOME, TMPDIR, LANG, NODE_OPTIONS };
+  const { PATH, HOME, TMPDIR, LANG, NODE_OPTIONS, RMR1_CRASH_POINTS } = process.env;
+  return {
+    ...{ PATH, HOME, TMPDIR, LANG, NODE_OPTIONS },
+    ...(RMR1_CRASH_POINTS ? { RMR1_CRASH_POINTS } : {}),
+    [SUPERVISOR_SILENCE]: String(supervisorSilenceMs()),
+  };
+}
+
+/**
+ * How long an engine works on without a word of its supervisor: half the time after which the server gives the stage
+ * to another worker, so that a worker that only stands still never has two trainers at work.
+ */
+function supervisorSilenceMs(): number {
+  const timeout = asyncLocalStorage.getStore() ? activityInfo().heartbeatTimeoutMs : undefined;
+  return (timeout ?? 30_000) / 2;
 }
 
 function supervise(
@@ -68,6 +88,9 @@ function supervise(
   let silence: NodeJS.Timeout | undefined;
   let killer: NodeJS.Timeout | undefined;
   const kill = () => killGroup(child);
+  const sign = setInterval(() => {
+    if (child.connected) child.send({ type: 'alive' } satisfies EngineCommand, () => undefined);
+  }, supervisorSilenceMs() / 5).unref();
   const heard = () => {
     clearTimeout(silence);
     silence = setTimeout(() => {
@@ -100,6 +123,7 @@ function supervise(
     child.on('close', (code, signal) => {
       clearTimeout(silence);
       clearTimeout(killer);
+      clearInterval(sign);
       if (fault) reject(fault);
       else if (code === EXIT.done && end) resolve({ status: 'done', dir: end.dir, step: end.step });
       else if (code === EXIT.preempted) resolve({ status: 'preempted' });

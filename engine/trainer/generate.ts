@@ -2,6 +2,7 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDurably } from '../checkpoint/files.js';
+import { crashPoint } from '../crash-point.js';
 import { readGenerationPrompts } from '../data/prompts.js';
 import { hashId } from '../data/random.js';
 import type { GenerateJob, GenerationOutput } from '../job.js';
@@ -24,6 +25,7 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
   const prompts = readGenerationPrompts(job.data, tokenizer, job.maxPromptTokens);
   const total = prompts.length * job.samples;
   io.emit({ type: 'started', totalSteps: total, resumedAt: 0, parameters: layout.size });
+  await crashPoint('engine.before-first-step');
   const decoder = new Decoder(layout, job.threads);
   const settings = {
     samples: job.samples,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { writeDirectory } from '../checkpoint/files.js';
 import { writeModelFiles, type LoadedModel } from '../checkpoint/model-directory.js';
 import { readCheckpoint, writeCheckpoint, type TrainingState } from '../checkpoint/training-checkpoint.js';
+import { crashPoint } from '../crash-point.js';
 import { EngineError } from '../errors.js';
 import type { GrpoJob, StepMetrics, SupervisedJob } from '../job.js';
 import { jobFingerprint } from './fingerprint.js';
@@ -65,6 +66,7 @@ export class TrainingSession {
     const parameters = this.model.layout.size;
     io.emit({ type: 'started', totalSteps, resumedAt: this.resumedAt, parameters });
     await io.breathe();
+    await crashPoint('engine.before-first-step');
     let saved: number | undefined;
     while (state.step < totalSteps) {
       if (io.stopRequested) {
@@ -82,6 +84,7 @@ export class TrainingSession {
       const tokensPerSecond = Math.round(figures.tokens / Math.max(seconds, 0.001));
       io.emit({ type: 'progress', total: totalSteps, metrics, tokensPerSecond });
       if (number % job.checkpointEverySteps === 0 && number < totalSteps) {
+        await crashPoint('engine.before-checkpoint');
         this.checkpoint();
         saved = number;
       }

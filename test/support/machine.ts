@@ -119,13 +119,18 @@ export class TestMachine {
   }
 
   /** The newest worker; a new one where none runs. */
-  async ensureWorker(): Promise<SpawnedProcess> {
-    return this.workers.findLast((worker) => isRunning(worker)) ?? this.startWorker();
+  async ensureWorker(extra: Record<string, string | undefined> = {}): Promise<SpawnedProcess> {
+    return this.workers.findLast((worker) => isRunning(worker)) ?? this.startWorker(extra);
   }
 
   /** Orderly: trainers save a last checkpoint. */
   async stopWorkers(): Promise<void> {
     for (const worker of this.workers.splice(0)) await stopGroup(worker, 60_000);
+  }
+
+  /** Orderly, all but the newest. */
+  async retireWorkers(): Promise<void> {
+    for (const worker of this.workers.splice(0, this.workers.length - 1)) await stopGroup(worker, 60_000);
   }
 
   /** −9 for the newest worker alone: what it started has to see to its own end. */
