@@ -5,7 +5,7 @@ import { extractPair } from '../../judge/prompt/build.js';
 import { extractHint } from '../../judge/prompt/hint.js';
 import { otherPosition } from '../../judge/verdict.js';
 import { flawedTrace, solve } from '../../world/index.js';
-import { ApiError } from './chat-api.js';
+import { ApiError } from './api-error.js';
 import { genericTrace } from './generic-trace.js';
 import { pairKey } from './labels.js';
 import type { LabelBook } from './labels.js';

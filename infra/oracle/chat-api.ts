@@ -1,6 +1,7 @@
-/** The part of OpenAI's chat completions API that the service speaks: requests, responses, errors. */
+/** The part of OpenAI's chat completions API that the service speaks: requests and responses. */
 import { z } from 'zod';
 import type { Message } from '../../judge/pair.js';
+import type { Completion, Question } from './complete.js';
 
 const content = z.union([
   z.string(),
@@ -22,55 +23,25 @@ export const chatRequestSchema = z.object({
 });
 export type ChatRequest = z.infer<typeof chatRequestSchema>;
 
-/** The request's messages in the form of the judge domain. */
-export function messagesOf(request: ChatRequest): Message[] {
-  return request.messages.map(({ role, content: text }) => ({
+/** The request in the form of the judge domain. */
+export function questionOf(request: ChatRequest): Question {
+  const messages: Message[] = request.messages.map(({ role, content: text }) => ({
     role: role === 'developer' ? 'system' : role,
     content: text,
   }));
+  const limit = request.max_completion_tokens ?? request.max_tokens ?? Infinity;
+  return { model: request.model, messages, limit, sample: request.seed ?? 0 };
 }
 
-export interface Usage {
-  prompt_tokens: number;
-  completion_tokens: number;
-  total_tokens: number;
-}
+const FINISH = { stop: 'stop', length: 'length', refusal: 'content_filter' } as const;
 
-export interface Completion {
-  id: string;
-  model: string;
-  /** Where the verdict came from; sent as `system_fingerprint`. */
-  source: string;
-  text: string;
-  finishReason: 'stop' | 'length';
-  usage: Usage;
-}
-
-/** An error that reaches the client as OpenAI words it: `{error: {message, type, param, code}}`. */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-    readonly headers: Record<string, string> = {},
-  ) {
-    super(message);
-  }
-
-  get body(): string {
-    const type =
-      this.status >= 500 ? 'server_error' : this.status === 429 ? 'requests' : 'invalid_request_error';
-    return JSON.stringify({ error: { message: this.message, type, param: null, code: this.code } });
-  }
-}
-
-const created = (): number => Math.floor(Date.now() / 1000);
-
-export function completionBody(completion: Completion): string {
-  return JSON.stringify({
-    id: completion.id,
+/** `seconds`: the service's time. */
+export function completionObject(id: string, completion: Completion, seconds: number): object {
+  const { promptTokens, completionTokens } = completion;
+  return {
+    id,
     object: 'chat.completion',
-    created: created(),
+    created: seconds,
     model: completion.model,
     system_fingerprint: completion.source,
     choices: [
@@ -78,19 +49,28 @@ export function completionBody(completion: Completion): string {
         index: 0,
         message: { role: 'assistant', content: completion.text, refusal: null },
         logprobs: null,
-        finish_reason: completion.finishReason,
+        finish_reason: FINISH[completion.finishReason],
       },
     ],
-    usage: completion.usage,
-  });
+    usage: usageOf(promptTokens, completionTokens),
+  };
+}
+
+function usageOf(prompt: number, completion: number): object {
+  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
 }
 
 /** The same answer as server-sent events, a few words each. */
-export function completionEvents(completion: Completion, includeUsage: boolean): string[] {
+export function completionEvents(
+  id: string,
+  completion: Completion,
+  seconds: number,
+  includeUsage: boolean,
+): string[] {
   const base = {
-    id: completion.id,
+    id,
     object: 'chat.completion.chunk',
-    created: created(),
+    created: seconds,
     model: completion.model,
     system_fingerprint: completion.source,
   };
@@ -99,11 +79,12 @@ export function completionEvents(completion: Completion, includeUsage: boolean):
     choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
   });
   const pieces = completion.text.match(/(?:\S*\s*){1,4}/g)?.filter((piece) => piece !== '') ?? [];
+  const usage = usageOf(completion.promptTokens, completion.completionTokens);
   const events: object[] = [
     chunk({ role: 'assistant', content: '' }, null),
     ...pieces.map((piece) => chunk({ content: piece }, null)),
-    chunk({}, completion.finishReason),
-    ...(includeUsage ? [{ ...base, choices: [], usage: completion.usage }] : []),
+    chunk({}, FINISH[completion.finishReason]),
+    ...(includeUsage ? [{ ...base, choices: [], usage }] : []),
   ];
   return [...events.map((event) => `data: ${JSON.stringify(event)}\n\n`), 'data: [DONE]\n\n'];
 }
@@ -113,21 +94,4 @@ export function modelsBody(models: readonly string[]): string {
     object: 'list',
     data: models.map((id) => ({ id, object: 'model', created: 0, owned_by: 'rmr1' })),
   });
-}
-
-const TOKEN = /\w+|[^\s\w]/g;
-
-/** Words and signs: what this service bills. */
-export function countTokens(text: string): number {
-  return text.match(TOKEN)?.length ?? 0;
-}
-
-/** The first `limit` tokens of `text`. */
-export function cutTokens(text: string, limit: number): string {
-  let seen = 0;
-  for (const match of text.matchAll(TOKEN)) {
-    seen += 1;
-    if (seen === limit) return text.slice(0, match.index + match[0].length);
-  }
-  return text;
 }

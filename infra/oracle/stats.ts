@@ -1,7 +1,13 @@
+import type { Completion } from './complete.js';
 import type { FaultKind } from './faults.js';
-import type { Usage } from './chat-api.js';
 
-/** What the service did since it started; tests read here that nothing was asked twice. */
+export interface Bill {
+  calls: number;
+  inputTokens: number;
+  outputTokens: number;
+}
+
+/** What the service did since it started; tests read here that nothing was asked twice, and compare the ledger. */
 export interface OracleStats {
   requests: number;
   answered: number;
@@ -12,6 +18,9 @@ export interface OracleStats {
   faults: Partial<Record<FaultKind, number>>;
   rejected: number;
   tokens: { prompt: number; completion: number };
+  /** What a real provider would bill, by `chat` or `batch` and model, for example `batch:world-oracle-a`. */
+  bills: Record<string, Bill>;
+  batches: number;
   labels: number;
 }
 
@@ -25,6 +34,8 @@ export class Counters {
     faults: {},
     rejected: 0,
     tokens: { prompt: 0, completion: 0 },
+    bills: {},
+    batches: 0,
   };
 
   request(): void {
@@ -35,17 +46,25 @@ export class Counters {
     this.#stats.rejected += 1;
   }
 
+  batch(): void {
+    this.#stats.batches += 1;
+  }
+
   fault(kind: FaultKind): void {
     this.#stats.faults[kind] = (this.#stats.faults[kind] ?? 0) + 1;
   }
 
-  answered(key: string, model: string, source: string, usage: Usage): void {
+  answered(mode: 'chat' | 'batch', { key, model, source, promptTokens, completionTokens }: Completion): void {
     this.#stats.answered += 1;
     this.#stats.pairs[key] = (this.#stats.pairs[key] ?? 0) + 1;
     this.#stats.models[model] = (this.#stats.models[model] ?? 0) + 1;
     this.#stats.sources[source] = (this.#stats.sources[source] ?? 0) + 1;
-    this.#stats.tokens.prompt += usage.prompt_tokens;
-    this.#stats.tokens.completion += usage.completion_tokens;
+    this.#stats.tokens.prompt += promptTokens;
+    this.#stats.tokens.completion += completionTokens;
+    const bill = (this.#stats.bills[`${mode}:${model}`] ??= { calls: 0, inputTokens: 0, outputTokens: 0 });
+    bill.calls += 1;
+    bill.inputTokens += promptTokens;
+    bill.outputTokens += completionTokens;
   }
 
   snapshot(labels: number): OracleStats {

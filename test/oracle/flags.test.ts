@@ -3,7 +3,14 @@ import { parseFlags } from '../../infra/oracle/flags.js';
 
 describe('flags of the oracle service', () => {
   it('have working defaults', () => {
-    expect(parseFlags([])).toEqual({ port: 0, seed: 1, errorRate: 0.25, latencyMs: 0, faults: [] });
+    expect(parseFlags([])).toEqual({
+      port: 0,
+      seed: 1,
+      errorRate: 0.25,
+      latencyMs: 0,
+      batch: { durationMs: 1000 },
+      faults: [],
+    });
   });
 
   it('read faults by rate', () => {

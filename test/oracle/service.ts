@@ -9,6 +9,8 @@ export interface TestService extends OracleServer {
   client: OpenAI;
   stats: () => Promise<OracleStats>;
   post: (path: string, body: string) => Promise<Response>;
+  /** Move the service's clock to `now`, ms since the epoch. */
+  clock: (now: number) => Promise<void>;
 }
 
 export async function startService(options: Partial<OracleServerOptions> = {}): Promise<TestService> {
@@ -25,5 +27,9 @@ export async function startService(options: Partial<OracleServerOptions> = {}): 
     client: new OpenAI({ baseURL: server.baseUrl, apiKey: options.apiKey ?? 'local', maxRetries: 0 }),
     stats: async () => (await (await fetch(`${root}/stats`)).json()) as OracleStats,
     post: (path, body) => fetch(`${root}${path}`, { method: 'POST', body }),
+    clock: async (now) => {
+      const headers = { 'x-api-key': options.apiKey ?? 'local' };
+      await fetch(`${root}/clock`, { method: 'POST', body: JSON.stringify({ now }), headers });
+    },
   };
 }
