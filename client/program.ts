@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { EXIT, EXIT_MEANING, type ExitName } from './exit-codes.js';
 import { applyToEnvironment, type SharedOptions } from './options.js';
 import { addDataCommands } from './program/data-commands.js';
+import { addRegistryCommands } from './program/registry-commands.js';
 import { addRunCommands } from './program/run-commands.js';
 import { addStackCommands } from './program/stack-commands.js';
 import { addSteeringCommands } from './program/steering-commands.js';
@@ -65,6 +66,8 @@ export function buildProgram(done: (exitCode: number) => void): Command {
   addRunCommands(add);
   program.commandsGroup('Steering a run:');
   addSteeringCommands(add);
+  program.commandsGroup('Schedules and champion:');
+  addRegistryCommands(add);
   program.commandsGroup('Data and judges:');
   addDataCommands(add);
   return program;

@@ -13,6 +13,7 @@ import { Client, Connection } from '@temporalio/client';
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ioActivities, oracleActivities, trainingActivities } from '../activities/index.js';
+import { registryActivities } from '../activities/registry/index.js';
 import { storeFromEnvironment } from '../activities/artifacts/store.js';
 import { temporalTarget } from '../infra/environment.js';
 import { temporalConfig } from '../temporal.config.js';
@@ -85,7 +86,10 @@ async function createWorker(
     return Worker.create({
       ...common,
       ...workflowCode(),
-      activities: { ...ioActivities(dependencies) },
+      activities: {
+        ...ioActivities(dependencies),
+        ...registryActivities(dependencies.store, dependencies.client),
+      },
       interceptors: {
         activity: [...common.interceptors.activity, () => ({ inbound: new SteadyHeartbeats() })],
       },

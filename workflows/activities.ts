@@ -1,6 +1,7 @@
 /** Activity proxies, one group per failure profile. */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { IoActivities, OracleActivities, TrainingActivities } from '../activities/interface.js';
+import type { RegistryActivities } from '../activities/registry/interface.js';
 import { temporalConfig } from '../temporal.config.js';
 import { NON_RETRYABLE } from './errors.js';
 
@@ -15,7 +16,7 @@ export function expectHeartbeats(seconds: number): void {
 }
 
 const shortIo = () =>
-  proxyActivities<IoActivities>({
+  proxyActivities<IoActivities & RegistryActivities>({
     taskQueue: taskQueues.orchestration,
     startToCloseTimeout: '15 minutes',
     heartbeatTimeout: 2 * heartbeat * 1000,
@@ -28,7 +29,7 @@ const shortIo = () =>
   });
 
 /** Short I/O: minutes at most; a store that is down for a while is waited for. */
-export const io = new Proxy({} as IoActivities, {
+export const io = new Proxy({} as IoActivities & RegistryActivities, {
   get: (_target, name) => Reflect.get(shortIo(), name) as unknown,
 });
 

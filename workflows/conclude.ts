@@ -35,6 +35,7 @@ function summary(run: RunControl, state: RunResult['state']): RunResult {
     ...(scores ? { scores } : {}),
     ...(report ? { report } : {}),
     ...(reportJson ? { reportJson } : {}),
+    recipeRef: run.plan.recipeRef,
     metrics: outcome('evaluate')?.metrics ?? {},
     costUsd: run.costUsd,
   };

@@ -4,3 +4,4 @@ export { distill } from './distill.js';
 export { sft } from './sft.js';
 export { grpo } from './grpo.js';
 export { evaluate } from './evaluate.js';
+export { retrain } from './retrain.js';

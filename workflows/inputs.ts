@@ -37,6 +37,13 @@ export const trainRewardModelInputSchema = z.strictObject({
     .default({})
     .describe('recipe fields by dotted path: {"grpo.steps": 20}'),
   startedBy: z.string().max(200).default('unknown'),
+  startFrom: z
+    .strictObject({ run: z.string().min(1), stage: z.enum(STAGES) })
+    .optional()
+    .describe('take every stage before this one from an earlier run, as it is'),
+  model: artifactRefSchema
+    .optional()
+    .describe('a model to go on from in place of the warm-up, such as the champion'),
 });
 export type TrainRewardModelInput = z.input<typeof trainRewardModelInputSchema>;
 export type ResolvedRunInput = z.infer<typeof trainRewardModelInputSchema>;

@@ -74,6 +74,8 @@ export interface RunResult {
   state: 'completed' | 'rejected';
   model?: ArtifactRef;
   scores?: ArtifactRef;
+  /** The resolved recipe. */
+  recipeRef?: ArtifactRef;
   /** HTML report; `reportJson` holds the same numbers. */
   report?: ArtifactRef;
   reportJson?: ArtifactRef;

@@ -20,3 +20,9 @@ export function rootCause(error: unknown): { type: string; message: string } {
   }
   return { type: 'Unknown', message: cause instanceof Error ? cause.message : String(cause) };
 }
+
+/** The failure a person should read on the page of the workflow: the cause itself, not 'Activity task failed'. */
+export function surfaced(error: unknown): ApplicationFailure {
+  const { type, message } = rootCause(error);
+  return ApplicationFailure.create({ message, type, nonRetryable: true });
+}

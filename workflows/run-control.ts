@@ -22,11 +22,12 @@ import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunPlan } from '../activities/interface.js';
 import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
 import { expectHeartbeats, planning } from './activities.js';
+import { adoptedStages, type AdoptedStages } from './adopted-stages.js';
 import { renderDetails } from './details.js';
 import { policyOf } from './errors.js';
 import type { ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
 import * as messages from './messages.js';
-import { rootCause } from './root-cause.js';
+import { rootCause, surfaced } from './root-cause.js';
 
 /** A finished stage with the wall time the run spent on it. */
 export type TimedOutcome = StageOutcome & { wallSeconds: number };
@@ -51,6 +52,7 @@ export class RunControl {
   private interrupt: (() => void) | undefined;
   private interrupted = false;
   private runningChild: string | undefined;
+  private adopted: AdoptedStages = {};
 
   private constructor(
     input: ResolvedRunInput & Pick<ResolvedStageInput, 'supervision'>,
@@ -77,6 +79,7 @@ export class RunControl {
     } else {
       try {
         await run.resolve();
+        run.adopted = await adoptedStages(run.input);
       } catch (error) {
         throw isCancellation(error) ? error : surfaced(error);
       }
@@ -117,7 +120,7 @@ export class RunControl {
       await this.whileHeld();
       this.enter(name);
       try {
-        const outcome = await this.interruptible(work);
+        const outcome = this.adopted[name] ?? (await this.interruptible(work));
         const timed = { ...outcome, wallSeconds: (Date.now() - began) / 1000 };
         this.finish(timed);
         await this.gate(name);
@@ -391,10 +394,4 @@ export class RunControl {
   private require(condition: boolean, message: string): void {
     if (!condition) throw ApplicationFailure.nonRetryable(message, 'InvalidInput');
   }
-}
-
-/** The failure a person should read on the page of the workflow: the cause itself, not 'Activity task failed'. */
-function surfaced(error: unknown): ApplicationFailure {
-  const { type, message } = rootCause(error);
-  return ApplicationFailure.create({ message, type, nonRetryable: true });
 }

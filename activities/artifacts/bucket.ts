@@ -36,6 +36,9 @@ export interface StoredObject {
 export interface ListedObject {
   key: string;
   bytes: number;
+  /** Changes with the content. */
+  etag: string;
+  modifiedAt?: Date;
 }
 
 /** One bucket (below an optional prefix): the few S3 operations the store is made of, with our errors. */
@@ -176,8 +179,14 @@ export class Bucket {
           }),
         ),
       );
-      for (const { Key, Size } of page.Contents ?? []) {
-        if (Key !== undefined) yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0 };
+      for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
+        if (Key === undefined) continue;
+        yield {
+          key: Key.slice(this.prefix.length),
+          bytes: Size ?? 0,
+          etag: ETag ?? '',
+          ...(LastModified ? { modifiedAt: LastModified } : {}),
+        };
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token);

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { Bucket, type WriteCondition } from './bucket.js';
 import { Checkpoints, type Checkpoint, type Claim, type FetchedCheckpoint } from './checkpoints.js';
 import { fetchDirectory, putDirectory, readListing, type DirectoryListing } from './directories.js';
@@ -170,6 +171,18 @@ export class ArtifactStore {
   /** Keys of records below a prefix. */
   listKeys(prefix: string): Promise<string[]> {
     return this.records.listKeys(prefix);
+  }
+
+  /** Objects below a prefix that others fill, each with a version that changes with its content; in key order. */
+  async *listVersions(prefix: string): AsyncGenerator<{ key: string; version: string; bytes: number }> {
+    for await (const { key, etag, bytes } of this.bucket.list(prefix)) yield { key, version: etag, bytes };
+  }
+
+  /** The bytes of an object that others wrote; there is no hash to verify them against. */
+  async openObject(key: string): Promise<Readable> {
+    const found = await this.bucket.get(key);
+    if (!found) throw this.bucket.missing(key);
+    return found.body;
   }
 
   deleteJson(key: string): Promise<void> {

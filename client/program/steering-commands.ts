@@ -50,6 +50,19 @@ export function addSteeringCommands(add: AddCommand): void {
     .option('--budget <usd>', 'a new hard cap on oracle spending', usd);
 
   add(
+    'rerun',
+    'start a run again, as it was or changed; what is unchanged is reused',
+    'rmr1 rerun train-scratch-1a2b3c4d\n' +
+      'rmr1 rerun train-scratch-1a2b3c4d --from grpo --set grpo.steps=60',
+    () => import('../commands/rerun.js'),
+  )
+    .argument('<run>', 'workflow id of the earlier run, whatever became of it')
+    .option('--from <stage>', 'take every stage before this one as it is, whatever was changed', stages)
+    .option('--set <key=value>', 'override a field of the recipe (repeatable)', setting)
+    .option('--budget <usd>', 'a new hard cap on oracle spending', usd)
+    .option('--id <id>', 'workflow id of the new run');
+
+  add(
     'cancel',
     'stop a run for good after a last checkpoint',
     'rmr1 cancel train-scratch-1a2b3c4d --wait',

@@ -27,6 +27,7 @@ describe('help', () => {
           'reject',
         ],
         ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'recipes', 'oracle', 'worker'],
+        ...['rerun', 'schedule', 'champion'],
       ].sort(),
     );
   });

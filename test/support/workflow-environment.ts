@@ -5,6 +5,7 @@ import { SearchAttributeType } from '@temporalio/common';
 import { fileURLToPath } from 'node:url';
 import { resolveBinary } from '../../infra/local/binaries.js';
 import { temporalConfig } from '../../temporal.config.js';
+import type { RegistryActivities } from '../../activities/registry/interface.js';
 import type { AllActivities } from './fake-activities.js';
 
 /** Start once per test file. */
@@ -40,7 +41,7 @@ export function workflowBundle(): Promise<WorkflowBundle> {
 /** Run `use` while workers for all task queues serve `activities`. `maxCachedWorkflows: 0` replays every task. */
 export async function withWorkers<T>(
   environment: TestWorkflowEnvironment,
-  activities: AllActivities,
+  activities: AllActivities & Partial<RegistryActivities>,
   maxCachedWorkflows: number,
   use: () => Promise<T>,
 ): Promise<T> {

@@ -1,0 +1,73 @@
+/** What lies below a watched prefix, and how much of it the champion has not seen. */
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { createInterface } from 'node:readline';
+import { finished } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { UserError } from '../../workflows/errors.js';
+import type { ArtifactRef } from '../artifacts/ref.js';
+import type { ArtifactStore } from '../artifacts/store.js';
+
+/** Text that a gzip file may unpack to: far above any dataset, far below what fills a disk. */
+const MOST_BYTES = 64 * 1024 ** 3;
+
+export interface WatchedPairs {
+  /** All pairs below the prefix as one artefact; absent where there are none. */
+  data?: ArtifactRef;
+  pairs: number;
+  /** Pairs in files that are new or changed since `seen`. */
+  newPairs: number;
+  files: Record<string, string>;
+}
+
+/**
+ * Gather every `.jsonl` and `.jsonl.gz` below `prefix` of the bucket, in key order.
+ * @param seen versions of the files that the champion was trained on.
+ * @throws UserError `BadData` where a file unpacks beyond all measure.
+ */
+export async function watchedPairs(
+  store: ArtifactStore,
+  prefix: string,
+  seen: Readonly<Record<string, string>>,
+): Promise<WatchedPairs> {
+  const dir = await mkdtemp(join(tmpdir(), 'rmr1-watch-'));
+  try {
+    const path = join(dir, 'pairs.jsonl');
+    const out = createWriteStream(path);
+    const files: Record<string, string> = {};
+    let pairs = 0;
+    let newPairs = 0;
+    let bytes = 0;
+    for await (const { key, version } of store.listVersions(prefix)) {
+      if (!/\.jsonl(\.gz)?$/.test(key)) continue;
+      files[key] = version;
+      for await (const line of linesOf(await store.openObject(key), key.endsWith('.gz'))) {
+        if (line.trim() === '') continue;
+        bytes += line.length + 1;
+        if (bytes > MOST_BYTES)
+          throw new UserError(
+            'BadData',
+            `${key}: more than ${MOST_BYTES / 1024 ** 3} GiB of text; split it.`,
+          );
+        if (!out.write(`${line}\n`)) await once(out, 'drain');
+        pairs += 1;
+        if (seen[key] !== version) newPairs += 1;
+      }
+    }
+    out.end();
+    await finished(out);
+    return { ...(pairs > 0 ? { data: await store.putFile('pairs', path) } : {}), pairs, newPairs, files };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function linesOf(body: Readable, gzip: boolean): AsyncIterable<string> {
+  const plain = gzip ? body.pipe(createGunzip()) : body;
+  if (gzip) body.on('error', (error) => plain.destroy(error));
+  return createInterface({ input: plain, crlfDelay: Infinity });
+}
