@@ -35,7 +35,8 @@ module.exports = {
       '^(benchmarks|world|activities|workflows|workers|client|infra|recipes)/',
       'the engine knows rewards only',
     ),
-    not('^activities/', '^(workers|client)/', 'activities are called, they do not call'),
+    not('^activities/', '^(workers|client|serving)/', 'activities are called, they do not call'),
+    not('^serving/', '^(workers|client|world)/', 'a server of judges needs judges only'),
     {
       name: 'workflows-only-types-of-activities',
       severity: 'error',
@@ -47,7 +48,7 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     },
-    not('^workflows/', '^(engine|world|benchmarks|client|workers|infra)/', 'workflows orchestrate'),
+    not('^workflows/', '^(engine|world|benchmarks|client|workers|infra|serving)/', 'workflows orchestrate'),
     not('^client/', '^(workers|world)/', 'clients talk to Temporal'),
     {
       name: 'nothing-imports-workers',

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { EXIT, EXIT_MEANING, type ExitName } from './exit-codes.js';
 import { applyToEnvironment, type SharedOptions } from './options.js';
 import { addDataCommands } from './program/data-commands.js';
+import { addJudgeCommands } from './program/judge-commands.js';
 import { addRegistryCommands } from './program/registry-commands.js';
 import { addRunCommands } from './program/run-commands.js';
 import { addStackCommands } from './program/stack-commands.js';
@@ -70,6 +71,7 @@ export function buildProgram(done: (exitCode: number) => void): Command {
   addRegistryCommands(add);
   program.commandsGroup('Data and judges:');
   addDataCommands(add);
+  addJudgeCommands(add);
   return program;
 }
 

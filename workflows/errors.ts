@@ -19,6 +19,10 @@ export const ERROR_TYPES = {
   OracleUnreachable: { retry: true, then: 'await-correction' },
   /** The oracle refuses the request itself (unknown model, malformed, too long). */
   OracleRejected: { retry: false, then: 'await-correction' },
+  JudgeCredentials: { retry: false, then: 'await-correction' },
+  JudgeUnreachable: { retry: true, then: 'await-correction' },
+  /** The judge's endpoint refuses every request (unknown model, malformed, too long). */
+  JudgeRejected: { retry: false, then: 'await-correction' },
   BudgetExhausted: { retry: false, then: 'await-correction' },
   /** Too few traces passed the filter to train on. */
   NoTraces: { retry: false, then: 'await-correction' },

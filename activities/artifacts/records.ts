@@ -38,10 +38,13 @@ export class Records {
     return this.bucket.put(key, Buffer.from(canonicalJson(value)), condition);
   }
 
-  /** Every key below `prefix`. */
-  async listKeys(prefix: string): Promise<string[]> {
+  /** Keys below `prefix`: all, or the first `limit`. */
+  async listKeys(prefix: string, limit = Infinity): Promise<string[]> {
     const keys: string[] = [];
-    for await (const { key } of this.bucket.list(prefix)) keys.push(key);
+    for await (const { key } of this.bucket.list(prefix)) {
+      if (keys.length >= limit) break;
+      keys.push(key);
+    }
     return keys;
   }
 

@@ -168,9 +168,9 @@ export class ArtifactStore {
     return this.records.putJson(key, value, condition);
   }
 
-  /** Keys of records below a prefix. */
-  listKeys(prefix: string): Promise<string[]> {
-    return this.records.listKeys(prefix);
+  /** Keys of records below a prefix: all, or the first `limit`. */
+  listKeys(prefix: string, limit?: number): Promise<string[]> {
+    return this.records.listKeys(prefix, limit);
   }
 
   /** Objects below a prefix that others fill, each with a version that changes with its content; in key order. */

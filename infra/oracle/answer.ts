@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import type { Message, Position } from '../../judge/pair.js';
 import { extractPair } from '../../judge/prompt/build.js';
 import { extractHint } from '../../judge/prompt/hint.js';
+import { extractPointwiseV1 } from '../../judge/prompt/pointwise-v1.js';
 import { otherPosition } from '../../judge/verdict.js';
 import { flawedTrace, solve } from '../../world/index.js';
 import { ApiError } from './api-error.js';
 import { genericTrace } from './generic-trace.js';
 import { pairKey } from './labels.js';
 import type { LabelBook } from './labels.js';
+import { pointwiseAnswer } from './pointwise-answer.js';
 
 /** Pass 1 judges alone and errs at the set rate; pass 2 is given the gold verdict and is right. */
 export const MODELS = ['world-oracle-a', 'world-oracle-b'] as const;
@@ -55,12 +57,21 @@ export function answer(
       `There is no model "${model}" here; there are ${MODELS.join(' and ')}.`,
     );
   }
+  const listed = extractPointwiseV1(messages);
+  if (listed !== undefined) {
+    const { conversation, replies } = listed;
+    const key = `${model}:${createHash('sha256')
+      .update(JSON.stringify([conversation, replies]))
+      .digest('hex')}`;
+    const errs = chance(settings.seed, key, sample) < settings.errorRate;
+    return { ...pointwiseAnswer(listed, settings.labels, errs), key };
+  }
   const shown = extractPair(messages);
   if (shown === undefined) {
     throw new ApiError(
       422,
       'unknown_prompt',
-      'This oracle only answers prompts of this system (cor-v1, plain-v1, compact-v1); these messages are none of them.',
+      'This oracle only answers prompts of this system (cor-v1, plain-v1, compact-v1, pointwise-v1); these messages are none of them.',
     );
   }
   const { conversation, answerA, answerB, version } = shown;

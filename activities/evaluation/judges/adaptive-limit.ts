@@ -1,0 +1,126 @@
+/**
+ * How many questions may be in flight: additive increase, multiplicative decrease (Chiu & Jain 1989), as congestion
+ * control does it. An endpoint that refuses (429, 503) halves the limit, once for all questions that were in flight; one
+ * that only gets slower without answering more lowers it by a fifth; otherwise it grows by one a round.
+ */
+
+export interface LimitSettings {
+  initial: number;
+  most: number;
+  /** Milliseconds; injected by tests. */
+  now?: () => number;
+}
+
+/** A round whose median latency exceeds the best one by this factor counts as slow. */
+const SLOW = 2;
+/** A slow round must answer more than the round before by this factor, else the limit is too high. */
+const WORTH_IT = 1.05;
+
+export class AdaptiveLimit {
+  private current: number;
+  private inFlight = 0;
+  private waiting: (() => void)[] = [];
+  private readonly now: () => number;
+  private readonly most: number;
+  /** Questions started before this moment have no say in a further decrease. */
+  private lastCut = -Infinity;
+  private pausedUntil = -Infinity;
+  private timer: NodeJS.Timeout | undefined;
+  private round: { began: number; latencies: number[] };
+  private best = Infinity;
+  private throughput = 0;
+
+  constructor({ initial, most, now = () => performance.now() }: LimitSettings) {
+    this.most = Math.max(1, most);
+    this.current = Math.min(Math.max(1, initial), this.most);
+    this.now = now;
+    this.round = { began: now(), latencies: [] };
+  }
+
+  /** Questions that may be in flight now. */
+  get limit(): number {
+    return Math.floor(this.current);
+  }
+
+  /** Run `task` as soon as there is room. What it throws passes through; so does the reason of an aborted `signal`. */
+  async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.room(signal);
+    try {
+      return await task();
+    } finally {
+      this.inFlight -= 1;
+      this.admit();
+    }
+  }
+
+  /** An answer came after `latencyMs`. */
+  answered(latencyMs: number): void {
+    this.round.latencies.push(latencyMs);
+    if (this.round.latencies.length >= Math.max(4, this.limit)) this.endRound();
+  }
+
+  /** The endpoint refused a question that was sent at `sentAt`; `pauseMs`: nothing is sent before that has passed. */
+  refused(sentAt: number, pauseMs: number): void {
+    this.pausedUntil = Math.max(this.pausedUntil, this.now() + pauseMs);
+    if (sentAt > this.lastCut) {
+      this.lastCut = this.now();
+      this.current = Math.max(1, this.current / 2);
+      this.newRound();
+    }
+    this.admit();
+  }
+
+  private endRound(): void {
+    const sorted = [...this.round.latencies].sort((a, b) => a - b);
+    const median = sorted[sorted.length >> 1]!;
+    const seconds = Math.max(1e-9, (this.now() - this.round.began) / 1000);
+    const throughput = sorted.length / seconds;
+    const slow = median > SLOW * this.best && throughput < WORTH_IT * this.throughput;
+    this.best = Math.min(this.best, median);
+    this.throughput = throughput;
+    this.current = slow ? Math.max(1, this.current * 0.8) : Math.min(this.most, this.current + 1);
+    this.newRound();
+    this.admit();
+  }
+
+  private newRound(): void {
+    this.round = { began: this.now(), latencies: [] };
+  }
+
+  private async room(signal: AbortSignal | undefined): Promise<void> {
+    if (this.open()) {
+      this.inFlight += 1;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const leave = () => {
+        this.waiting = this.waiting.filter((other) => other !== enter);
+        reject(signal?.reason as Error);
+      };
+      const enter = () => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      this.waiting.push(enter);
+      this.admit();
+    });
+  }
+
+  private open(): boolean {
+    return this.inFlight < this.limit && this.now() >= this.pausedUntil;
+  }
+
+  private admit(): void {
+    while (this.waiting.length > 0 && this.open()) {
+      this.inFlight += 1;
+      this.waiting.shift()!();
+    }
+    const pause = this.pausedUntil - this.now();
+    if (this.waiting.length === 0 || pause <= 0 || this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.admit();
+    }, pause);
+  }
+}

@@ -1,0 +1,65 @@
+/** Questions that wait, grouped into batches that can be decoded together. Pure but for its timer. */
+import type { ResidentQuestion } from './protocol.js';
+
+/**
+ * After the first question of a batch: how long the others are waited for. Clients that were answered together come
+ * back together; without this the first of them would be decoded alone and the rest would wait for it.
+ */
+const GATHER_MS = 8;
+
+export class Batcher<Question extends ResidentQuestion> {
+  private waiting: Question[] = [];
+  private arrived: (() => void) | undefined;
+
+  constructor(
+    private readonly batchSize: number,
+    private readonly gatherMs = GATHER_MS,
+  ) {}
+
+  add(question: Question): void {
+    this.waiting.push(question);
+    this.arrived?.();
+  }
+
+  forget(id: number): void {
+    this.waiting = this.waiting.filter((question) => question.id !== id);
+  }
+
+  get length(): number {
+    return this.waiting.length;
+  }
+
+  /** The next batch, as soon as there is a question: the oldest one and all that may be decoded with it, oldest first. */
+  async next(): Promise<Question[]> {
+    while (this.waiting.length === 0) await this.arrival();
+    if (this.gathered().length < this.batchSize) {
+      await new Promise((resolve) => setTimeout(resolve, this.gatherMs));
+      // All may have been forgotten meanwhile.
+      if (this.waiting.length === 0) return this.next();
+    }
+    const batch = this.gathered().slice(0, this.batchSize);
+    const taken = new Set(batch.map(({ id }) => id));
+    this.waiting = this.waiting.filter(({ id }) => !taken.has(id));
+    return batch;
+  }
+
+  private gathered(): Question[] {
+    const [first] = this.waiting;
+    if (!first) return [];
+    return this.waiting.filter(
+      (other) =>
+        other.temperature === first.temperature &&
+        other.maxNewTokens === first.maxNewTokens &&
+        other.seed === first.seed,
+    );
+  }
+
+  private arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      this.arrived = () => {
+        this.arrived = undefined;
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it, vi } from 'vitest';
+import { AdaptiveLimit } from '../../activities/evaluation/judges/adaptive-limit.js';
+
+/** A limit on a clock that only the test moves. */
+function limited(initial: number, most = 100) {
+  const clock = { now: 1000 };
+  const limit = new AdaptiveLimit({ initial, most, now: () => clock.now });
+  /** One round of answers with one latency, as many as may be in flight. */
+  const round = (latencyMs: number, seconds = latencyMs / 1000) => {
+    const count = Math.max(4, limit.limit);
+    clock.now += seconds * 1000;
+    for (let i = 0; i < count; i++) limit.answered(latencyMs);
+  };
+  return { clock, limit, round };
+}
+
+describe('the number of questions in flight', () => {
+  it('grows by one a round while answers keep their pace', () => {
+    const { limit, round } = limited(8);
+    for (let i = 0; i < 5; i++) round(100);
+    expect(limit.limit).toBe(13);
+  });
+
+  it('never goes beyond what was allowed', () => {
+    const { limit, round } = limited(8, 10);
+    for (let i = 0; i < 20; i++) round(100);
+    expect(limit.limit).toBe(10);
+  });
+
+  it('is halved once by the refusals of one moment, and again by those of a later one', () => {
+    const { clock, limit } = limited(32);
+    const sentAt = clock.now;
+    clock.now += 50;
+    for (let i = 0; i < 20; i++) limit.refused(sentAt, 0);
+    expect(limit.limit).toBe(16);
+    clock.now += 50;
+    limit.refused(clock.now, 0);
+    expect(limit.limit).toBe(8);
+  });
+
+  it('is one at the least', () => {
+    const { clock, limit } = limited(2);
+    for (let i = 0; i < 10; i++) limit.refused((clock.now += 10), 0);
+    expect(limit.limit).toBe(1);
+  });
+
+  it('shrinks where answers only get slower, not where they are slower but more', () => {
+    const slower = limited(16);
+    slower.round(100);
+    slower.round(100);
+    const before = slower.limit.limit;
+    slower.round(400);
+    expect(slower.limit.limit).toBeLessThan(before);
+
+    const more = limited(16);
+    more.round(100);
+    more.round(300, 0.05);
+    expect(more.limit.limit).toBe(18);
+  });
+
+  it('holds everything back for as long as the endpoint asked', async () => {
+    vi.useFakeTimers();
+    try {
+      const limit = new AdaptiveLimit({ initial: 4, most: 4, now: () => Date.now() });
+      limit.refused(Date.now(), 30_000);
+      const ran = vi.fn(async () => undefined);
+      const running = limit.run(ran);
+      await vi.advanceTimersByTimeAsync(29_000);
+      expect(ran).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(1_000);
+      await running;
+      expect(ran).toHaveBeenCalledOnce();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('lets in as many as there is room for, in order', async () => {
+    const limit = new AdaptiveLimit({ initial: 2, most: 2 });
+    const order: number[] = [];
+    let open = 0;
+    let peak = 0;
+    await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        limit.run(async () => {
+          peak = Math.max(peak, ++open);
+          order.push(index);
+          await new Promise((resolve) => setImmediate(resolve));
+          open -= 1;
+        }),
+      ),
+    );
+    expect(peak).toBe(2);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+});
