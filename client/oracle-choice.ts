@@ -3,18 +3,25 @@ import type { Recipe } from '../recipes/schema.js';
 import type { ResolvedRunInput } from '../workflows/inputs.js';
 import { ClientError } from './errors.js';
 
+const NAMES = {
+  openai: { key: 'OPENAI_API_KEY', url: 'OPENAI_BASE_URL', host: 'api.openai.com' },
+  anthropic: { key: 'ANTHROPIC_API_KEY', url: 'ANTHROPIC_BASE_URL', host: 'api.anthropic.com' },
+} as const;
+
 /**
  * A key is needed unless the endpoint is ours or on this machine. Workers elsewhere have their own keys, which their
  * check of the plan looks at.
  * @throws ClientError `OracleCredentials`.
  */
 export function checkOracleKey(oracle: Recipe['oracle'], env: NodeJS.ProcessEnv = process.env): void {
-  if (oracle.provider === 'local' || env['OPENAI_API_KEY'] || env['TEMPORAL_ADDRESS']) return;
-  const baseUrl = oracle.baseUrl ?? env['OPENAI_BASE_URL'];
+  if (oracle.provider === 'local' || env['TEMPORAL_ADDRESS']) return;
+  const { key, url, host } = NAMES[oracle.provider];
+  if (env[key]) return;
+  const baseUrl = oracle.baseUrl ?? env[url];
   if (baseUrl && isLoopback(baseUrl)) return;
   throw new ClientError(
     'OracleCredentials',
-    `OPENAI_API_KEY is not set, and the oracle ${baseUrl ?? 'at api.openai.com'} needs it. ` +
+    `${key} is not set, and the oracle ${baseUrl ?? `at ${host}`} needs it. ` +
       'Export it before `rmr1 up` starts the worker, or use --oracle local.',
   );
 }

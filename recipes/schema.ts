@@ -67,11 +67,15 @@ const base = z.strictObject({
 
 const oracle = z.strictObject({
   /** `local` is the oracle service of the local stack; `openai` any OpenAI-compatible endpoint. */
-  provider: z.enum(['local', 'openai']).default('openai'),
+  provider: z.enum(['local', 'openai', 'anthropic']).default('openai'),
+  mode: z
+    .enum(['chat', 'batch'])
+    .default('chat')
+    .describe("batch: the provider's batch endpoint, at half price, within a day"),
   baseUrl: z
     .url()
     .optional()
-    .describe('of the endpoint; default: the address in OPENAI_BASE_URL or api.openai.com'),
+    .describe('of the endpoint; default: OPENAI_BASE_URL or ANTHROPIC_BASE_URL, or the provider itself'),
   model: z.string().min(1).describe('pass 1: judges without help'),
   correctionModel: z
     .string()
@@ -89,6 +93,20 @@ const oracle = z.strictObject({
     )
     .default({})
     .describe('USD per million tokens, by model'),
+  batch: z
+    .strictObject({
+      maxRequests: z.int().positive().max(50_000).default(20_000).describe('in one batch'),
+      maxBytes: z
+        .int()
+        .min(4096)
+        .max(190 * 1024 * 1024)
+        .default(64 * 1024 * 1024)
+        .describe('of the requests of one batch'),
+      priceFactor: z.number().gt(0).max(1).default(0.5).describe('price of a batch against `price`'),
+      firstPollSeconds: z.number().positive().default(30),
+      lastPollSeconds: z.number().positive().default(900).describe('the interval grows until this'),
+    })
+    .prefault({}),
 });
 
 const distill = z.strictObject({

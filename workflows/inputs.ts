@@ -20,7 +20,7 @@ export const trainRewardModelInputSchema = z.strictObject({
   seed: z.int().nonnegative().optional().describe("default: the recipe's"),
   oracle: z
     .strictObject({
-      provider: z.enum(['local', 'openai']).optional(),
+      provider: z.enum(['local', 'openai', 'anthropic']).optional(),
       baseUrl: z.url().optional(),
       model: z.string().optional(),
     })

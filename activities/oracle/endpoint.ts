@@ -1,18 +1,27 @@
 /** Where the oracle is and with which key: from the recipe and the environment, never from a workflow's input. */
+import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { readStackFile } from '../../infra/environment.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
 
-/** The SDK's own retries honour `retry-after` and back off with jitter. */
-const RETRIES = 6;
+type Oracle = Recipe['oracle'];
+
+/** The environment variable that holds the key. */
+export function keyVariable({ provider }: Pick<Oracle, 'provider'>): string {
+  return provider === 'anthropic'
+    ? 'ANTHROPIC_API_KEY'
+    : provider === 'local'
+      ? 'RMR1_ORACLE_KEY'
+      : 'OPENAI_API_KEY';
+}
 
 /**
- * A client for the recipe's oracle. The key comes from `OPENAI_API_KEY`; the local service needs none.
+ * A client for an OpenAI-compatible oracle. Retries are ours (`backends/send.ts`): they share what the headers say.
  * @throws UserError `OracleUnreachable` where no local service is known, `OracleCredentials` where the key is missing.
  */
-export function oracleClient(oracle: Recipe['oracle']): OpenAI {
-  const options = { maxRetries: RETRIES, timeout: oracle.timeoutSeconds * 1000 };
+export function openAiClient(oracle: Oracle): OpenAI {
+  const options = { maxRetries: 0, timeout: oracle.timeoutSeconds * 1000 };
   if (oracle.provider === 'local') {
     const baseURL = oracle.baseUrl ?? process.env.RMR1_ORACLE_URL ?? readStackFile()?.oracle?.baseUrl;
     if (!baseURL) {
@@ -24,15 +33,33 @@ export function oracleClient(oracle: Recipe['oracle']): OpenAI {
     return new OpenAI({ ...options, baseURL, apiKey: process.env.RMR1_ORACLE_KEY ?? 'local' });
   }
   const baseUrl = oracle.baseUrl ?? process.env.OPENAI_BASE_URL;
-  // An endpoint on this machine is usually one without keys.
-  const apiKey = process.env.OPENAI_API_KEY ?? (baseUrl && isLoopback(baseUrl) ? 'none' : undefined);
-  if (!apiKey) {
-    throw new UserError(
-      'OracleCredentials',
-      "OPENAI_API_KEY is not set in the worker's environment: export it and restart the worker (any value does for an endpoint without keys).",
-    );
-  }
+  const apiKey = keyFor(oracle, baseUrl);
   return new OpenAI({ ...options, apiKey, ...(oracle.baseUrl ? { baseURL: oracle.baseUrl } : {}) });
+}
+
+/**
+ * A client for Anthropic's API.
+ * @throws UserError `OracleCredentials` where the key is missing.
+ */
+export function anthropicClient(oracle: Oracle): Anthropic {
+  const baseUrl = oracle.baseUrl ?? process.env.ANTHROPIC_BASE_URL;
+  return new Anthropic({
+    maxRetries: 0,
+    timeout: oracle.timeoutSeconds * 1000,
+    apiKey: keyFor(oracle, baseUrl),
+    ...(oracle.baseUrl ? { baseURL: oracle.baseUrl } : {}),
+  });
+}
+
+function keyFor(oracle: Oracle, baseUrl: string | undefined): string {
+  const variable = keyVariable(oracle);
+  // An endpoint on this machine is usually one without keys.
+  const key = process.env[variable] ?? (baseUrl && isLoopback(baseUrl) ? 'none' : undefined);
+  if (key) return key;
+  throw new UserError(
+    'OracleCredentials',
+    `${variable} is not set in the worker's environment: export it and restart the worker (any value does for an endpoint without keys).`,
+  );
 }
 
 /** Whether `url` names this machine. */
@@ -41,16 +68,23 @@ function isLoopback(url: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }
 
-/** One clear error for whatever the endpoint or the network did. */
-export function oracleError(error: unknown, oracle: Recipe['oracle'], baseUrl: string): UserError {
+/** One clear error for whatever the endpoint or the network did; what it was is its `cause`. */
+export function oracleError(error: unknown, oracle: Oracle, baseUrl: string): UserError {
   const options = { cause: error };
   if (error instanceof UserError) return error;
   const said = error instanceof Error ? error.message.slice(0, 300) : String(error);
-  const status = error instanceof OpenAI.APIError ? (error.status as number | undefined) : undefined;
+  const { status, code } = error as { status?: number; code?: string | null };
   if (status === 401 || status === 403) {
     return new UserError(
       'OracleCredentials',
-      `The oracle at ${baseUrl} refused the key (HTTP ${status}): check OPENAI_API_KEY in the worker's environment.`,
+      `The oracle at ${baseUrl} refused the key (HTTP ${status}): check ${keyVariable(oracle)} in the worker's environment.`,
+      options,
+    );
+  }
+  if (code === 'insufficient_quota' || status === 402) {
+    return new UserError(
+      'OracleCredentials',
+      `The account behind ${keyVariable(oracle)} has no credit left at ${baseUrl}: ${said}`,
       options,
     );
   }
@@ -68,14 +102,43 @@ export function oracleError(error: unknown, oracle: Recipe['oracle'], baseUrl: s
   );
 }
 
-/** Ask for the model list once: the cheapest proof that address and key work. */
-export async function checkOracle(oracle: Recipe['oracle']): Promise<void> {
-  const client = oracleClient(oracle);
+/**
+ * Ask for the model list once: the cheapest proof that address, key and models are right, before the first question.
+ * @throws UserError `OracleCredentials`, `OracleUnreachable`, `OracleRejected` for a model that is not there.
+ */
+export async function checkOracle(oracle: Oracle): Promise<void> {
+  const client = oracle.provider === 'anthropic' ? anthropicClient(oracle) : openAiClient(oracle);
+  const listed: string[] = [];
   try {
-    await client.models.list({ maxRetries: 1, timeout: 10_000 });
+    const models: AsyncIterable<{ id: string }> = client.models.list({}, { maxRetries: 1, timeout: 10_000 });
+    for await (const { id } of models) listed.push(id);
   } catch (error) {
     // Some gateways do not list models; only silence and refused keys are faults here.
     const mapped = oracleError(error, oracle, client.baseURL);
     if (mapped.type !== 'OracleRejected') throw mapped;
+    return;
+  }
+  // Gateways list what they like (wildcards, base models); where the provider lists its own, a gap is a mistake.
+  if (oracle.baseUrl !== undefined && oracle.provider !== 'local') return;
+  for (const [field, model] of [
+    ['oracle.model', oracle.model],
+    ['oracle.correctionModel', oracle.correctionModel],
+  ] as const) {
+    if (model === undefined || listed.length === 0 || listed.includes(model)) continue;
+    if (await isKnown(client, model)) continue;
+    throw new UserError(
+      'OracleRejected',
+      `${field}: the oracle at ${client.baseURL} has no model '${model}' for this key; it lists ${listed.slice(0, 8).join(', ')}${listed.length > 8 ? ', …' : ''}.`,
+    );
+  }
+}
+
+/** Aliases are not always listed, but can be looked up. */
+async function isKnown(client: OpenAI | Anthropic, model: string): Promise<boolean> {
+  try {
+    await (client instanceof OpenAI ? client.models.retrieve(model) : client.models.retrieve(model));
+    return true;
+  } catch (error) {
+    return (error as { status?: number }).status !== 404;
   }
 }

@@ -25,7 +25,7 @@ import { withClient } from './with-run.js';
 export interface RunOptions extends SharedOptions {
   data?: string;
   recipe: string;
-  oracle?: 'local' | 'openai';
+  oracle?: 'local' | 'openai' | 'anthropic';
   oracleUrl?: string;
   oracleModel?: string;
   budget?: number;

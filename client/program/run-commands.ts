@@ -17,9 +17,10 @@ export function addRunCommands(add: AddCommand): void {
       new Option('--oracle <provider>', "whose traces are distilled (default: the recipe's)").choices([
         'local',
         'openai',
+        'anthropic',
       ]),
     )
-    .option('--oracle-url <url>', 'OpenAI-compatible endpoint')
+    .option('--oracle-url <url>', 'address of the endpoint')
     .option('--oracle-model <name>', 'model of the oracle')
     .option('--budget <usd>', 'hard cap on oracle spending', usd)
     .option('--seed <n>', "default: the recipe's", wholeNumber)

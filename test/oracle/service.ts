@@ -22,13 +22,13 @@ export async function startService(options: Partial<OracleServerOptions> = {}): 
     ...options,
   });
   const root = server.baseUrl.replace('/v1', '');
+  const headers = { 'x-api-key': options.apiKey ?? 'local' };
   return {
     ...server,
     client: new OpenAI({ baseURL: server.baseUrl, apiKey: options.apiKey ?? 'local', maxRetries: 0 }),
-    stats: async () => (await (await fetch(`${root}/stats`)).json()) as OracleStats,
+    stats: async () => (await (await fetch(`${root}/stats`, { headers })).json()) as OracleStats,
     post: (path, body) => fetch(`${root}${path}`, { method: 'POST', body }),
     clock: async (now) => {
-      const headers = { 'x-api-key': options.apiKey ?? 'local' };
       await fetch(`${root}/clock`, { method: 'POST', body: JSON.stringify({ now }), headers });
     },
   };

@@ -2,44 +2,33 @@
 import type OpenAI from 'openai';
 import type { Recipe } from '../../../recipes/schema.js';
 import type { OracleQuestion } from '../answer-cache.js';
-import { oracleClient, oracleError } from '../endpoint.js';
+import { openAiClient, oracleError } from '../endpoint.js';
 import type { OracleBackend, ProviderAnswer } from './backend.js';
-
-/** A body that is not an answer (cut stream, wrong JSON) is asked again this often before the question fails. */
-const MALFORMED_RETRIES = 3;
+import { answerOfCompletion, chatBody } from './openai-wire.js';
+import { rateLimitsOf } from './rate-limits.js';
+import { send } from './send.js';
+import { estimatedTokens } from './tokens.js';
 
 export class OpenAiChat implements OracleBackend {
   private readonly client: OpenAI;
 
   /** @throws UserError `OracleUnreachable` or `OracleCredentials` where address or key are missing. */
   constructor(private readonly oracle: Recipe['oracle']) {
-    this.client = oracleClient(oracle);
+    this.client = openAiClient(oracle);
   }
 
-  async ask(
-    { model, messages, temperature, maxTokens }: OracleQuestion,
-    signal: AbortSignal,
-  ): Promise<ProviderAnswer> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const completion = await this.client.chat.completions.create(
-          { model, messages, temperature, max_tokens: maxTokens },
-          { signal },
-        );
-        const choice = completion.choices?.[0];
-        if (!choice?.message) throw new SyntaxError('the answer has no choices');
-        return {
-          text: choice.message.content ?? '',
-          finishReason: choice.finish_reason,
-          inputTokens: completion.usage?.prompt_tokens ?? 0,
-          outputTokens: completion.usage?.completion_tokens ?? 0,
-          ...(completion.system_fingerprint ? { fingerprint: completion.system_fingerprint } : {}),
-        };
-      } catch (error) {
-        if (signal.aborted) throw error;
-        if (error instanceof SyntaxError && attempt < MALFORMED_RETRIES) continue;
-        throw oracleError(error, this.oracle, this.client.baseURL);
-      }
+  async ask(question: OracleQuestion, signal: AbortSignal): Promise<ProviderAnswer> {
+    const limits = rateLimitsOf(this.client.baseURL, question.model);
+    try {
+      return await send(limits, estimatedTokens(question), signal, async () => {
+        const { data, response } = await this.client.chat.completions
+          .create(chatBody(question), { signal })
+          .withResponse();
+        return { data: answerOfCompletion(data), response };
+      });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw oracleError(error, this.oracle, this.client.baseURL);
     }
   }
 }
