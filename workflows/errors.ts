@@ -24,6 +24,8 @@ export const ERROR_TYPES = {
   /** The judge's endpoint refuses every request (unknown model, malformed, too long). */
   JudgeRejected: { retry: false, then: 'await-correction' },
   BudgetExhausted: { retry: false, then: 'await-correction' },
+  /** A pretrained base model cannot be fetched, or is of a kind that the engine does not run. */
+  ModelUnavailable: { retry: true, then: 'await-correction' },
   /** Too few traces passed the filter to train on. */
   NoTraces: { retry: false, then: 'await-correction' },
   StorageUnreachable: { retry: true, then: 'await-correction' },

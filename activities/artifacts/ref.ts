@@ -8,6 +8,7 @@ export const ARTIFACT_KINDS = [
   'traces',
   'samples',
   'model',
+  'adapter',
   'checkpoint',
   'metrics',
   'outputs',

@@ -4,17 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pair } from '../../judge/pair.js';
 import { present } from '../../judge/pair.js';
-import type { Recipe } from '../../recipes/schema.js';
+import type { Recipe, ScratchBase } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
 import { TextTokenizer } from '../../engine/tokenizer/tokenizer.js';
-import { writeTokenizer, type TokenizerFiles } from '../../engine/tokenizer/tokenizer-files.js';
+import {
+  readTokenizer,
+  writeTokenizer,
+  type TokenizerFiles,
+} from '../../engine/tokenizer/tokenizer-files.js';
+import { pretrainedDirectory } from '../pretrained/pretrained-model.js';
 import { StudentPrompts } from '../training/student-prompt.js';
 import { dropOverlong, firstInHashOrder, leakage, readPairs, splitPairs } from './index.js';
 import { bytePairTokenizer } from './student-tokenizer.js';
 import type { RawDataset } from './world-dataset.js';
 
 /**
- * Read, check and split `path`, called `source` in messages; learn the tokenizer from the training split only.
+ * Read, check and split `path`, called `source` in messages; the tokenizer is learned from the training split only, or
+ * is that of the pretrained base.
  * @throws BadDataError naming file, line and field.
  */
 export async function fileDataset(
@@ -29,7 +35,7 @@ export async function fileDataset(
   const { duplicates: _, ...split } = splitPairs(pairs, { validationShare, testShare, seed, source });
   const leaks = leakage({ ...split });
 
-  const tokenizer = learnTokenizer(recipe, split.train);
+  const tokenizer = await studentTokenizer(recipe, split.train);
   const fits = lengthCheck(recipe, tokenizer);
   const overlong: Record<string, number> = {};
   const keep = (name: keyof typeof split, most = Infinity): Pair[] => {
@@ -42,12 +48,15 @@ export async function fileDataset(
     validation: keep('validation', maxTestPairs),
     test: keep('test', maxTestPairs),
   };
-  const documents = repliesAsDocuments(recipe, seed, splits.train, tokenizer);
+  const documents =
+    recipe.base.kind === 'pretrained' ? [] : repliesAsDocuments(recipe.base, seed, splits.train, tokenizer);
   return { splits, documents, tokenizer, report: { ...report, overlong, leakage: leaks } };
 }
 
-function learnTokenizer(recipe: Recipe, train: Pair[]): TokenizerFiles {
-  const { tokenizer } = recipe.base;
+/** The pretrained model's own, or one learned from the training split. */
+async function studentTokenizer({ base }: Recipe, train: Pair[]): Promise<TokenizerFiles> {
+  if (base.kind === 'pretrained') return readTokenizer(await pretrainedDirectory(base.pretrained));
+  const { tokenizer } = base;
   if (tokenizer.kind !== 'bpe') {
     throw new UserError(
       'InvalidInput',
@@ -87,14 +96,14 @@ function lengthCheck(recipe: Recipe, tokenizer: TokenizerFiles) {
 
 /** The warm-up on real data: the replies themselves, preferred or not in turn, so that no preference is taught. */
 function repliesAsDocuments(
-  recipe: Recipe,
+  base: ScratchBase,
   seed: number,
   train: Pair[],
   tokenizer: TokenizerFiles,
 ): RawDataset['documents'] {
   const reader = withFiles(tokenizer, (dir) => TextTokenizer.load(dir));
-  const { maxLength } = recipe.base.architecture;
-  return firstInHashOrder(train, recipe.base.documents, seed)
+  const { maxLength } = base.architecture;
+  return firstInHashOrder(train, base.documents, seed)
     .map(({ id, conversation, chosen, rejected }, index) => ({
       id: `reply/${id}`,
       prompt: conversation.map(({ role, content }) => `<${role}> ${content}`).join(' '),

@@ -121,16 +121,17 @@ async function storeDataset(
 }
 
 function datasetIdentity({ recipe, seed }: DatasetInput, data: ArtifactRef | undefined): StageIdentity {
-  const { architecture, tokenizer, documents } = recipe.base;
+  const { base } = recipe;
   return {
     stage: 'dataset',
     inputs: data ? { data } : {},
     settings: {
       data: recipe.data,
-      tokenizer,
-      documents,
+      ...(base.kind === 'pretrained'
+        ? { pretrained: base.pretrained }
+        : { tokenizer: base.tokenizer, documents: base.documents }),
       promptVersion: recipe.promptVersion,
-      maxLength: architecture.maxLength,
+      maxLength: base.architecture.maxLength,
       room: Math.max(recipe.grpo.maxNewTokens, recipe.evaluate.maxNewTokens),
     },
     versions: { dataset: VERSIONS.dataset, world: VERSIONS.world },

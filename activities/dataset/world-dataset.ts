@@ -3,6 +3,7 @@ import type { Pair } from '../../judge/pair.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { generateWorld, warmUpDocuments, WORLD_TOKEN_PATTERN, worldVocabulary } from '../../world/index.js';
 import { wordTokenizer } from './student-tokenizer.js';
+import { UserError } from '../../workflows/errors.js';
 import type { TokenizerFiles } from '../../engine/tokenizer/tokenizer-files.js';
 
 /** Pairs by split, and what the base model reads: the content of one user message and what follows it. */
@@ -14,8 +15,17 @@ export interface RawDataset {
   report: unknown;
 }
 
-/** @throws RangeError where the world does not hold that many different pairs. */
+/**
+ * @throws RangeError where the world does not hold that many different pairs; UserError `InvalidInput` for a pretrained
+ *   base, whose tokenizer does not know the world's words as such.
+ */
 export function worldDataset(recipe: Recipe, seed: number): RawDataset {
+  const { base } = recipe;
+  if (base.kind === 'pretrained')
+    throw new UserError(
+      'InvalidInput',
+      "base.kind: a pretrained base reads real text; set data.source to 'file' and give your own pairs.",
+    );
   const { train, validation, test, matrix } = recipe.data.world!;
   const world = generateWorld({ seed, train, validation, test, matrix });
   return {
@@ -25,7 +35,7 @@ export function worldDataset(recipe: Recipe, seed: number): RawDataset {
       test: world.test,
       ...(world.matrix.length > 0 ? { matrix: world.matrix } : {}),
     },
-    documents: warmUpDocuments({ seed, count: recipe.base.documents }),
+    documents: warmUpDocuments({ seed, count: base.documents }),
     tokenizer: wordTokenizer(worldVocabulary(), WORLD_TOKEN_PATTERN),
     report: { source: 'preference world', seed },
   };

@@ -12,6 +12,7 @@ import type { ArtifactStore } from '../artifacts/store.js';
 import type { TrainInput, TrainResult } from '../interface.js';
 import { findStage, finishStage } from '../stage.js';
 import { CheckpointUploads } from './checkpoint-uploads.js';
+import { importBase } from './import-base.js';
 import { startEngine } from './engine-process.js';
 import { FiguresReporter } from './figures.js';
 import { StageLease } from './lease.js';
@@ -26,6 +27,8 @@ export async function trainModel(
   client: Client,
   input: TrainInput,
 ): Promise<TrainResult> {
+  if (input.stage === 'base' && input.recipe.base.kind === 'pretrained')
+    return { status: 'done', outcome: await importBase(store, input, input.recipe.base) };
   const identity = trainingIdentity(input);
   const key = stageKey(identity);
   const info = Context.current().info;
@@ -109,6 +112,8 @@ async function storeResult(store: ArtifactStore, modelDir: string, outputDir: st
   const lines = (await readFile(metricsFile, 'utf8')).trim().split('\n');
   const steps = lines.filter(Boolean).map((line) => JSON.parse(line) as StepMetrics);
   refs.metrics = await store.putFile('metrics', metricsFile);
+  const adapter = join(outputDir, 'adapter');
+  if (existsSync(adapter)) refs.adapter = await store.putDirectory('adapter', adapter);
   const rollouts = join(outputDir, 'rollouts.jsonl');
   if (existsSync(rollouts)) refs.rollouts = await store.putFile('outputs', rollouts);
   const last = steps.at(-1);

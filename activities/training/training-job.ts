@@ -1,13 +1,14 @@
 /** From a recipe's section to the engine's job, and to the identity of the stage. */
 import type { EngineJob, GrpoJob, SupervisedJob } from '../../engine/job.js';
-import type { Recipe } from '../../recipes/schema.js';
+import type { Recipe, ScratchBase } from '../../recipes/schema.js';
 import type { TrainInput } from '../interface.js';
 import type { StageIdentity } from '../stage.js';
 import { VERSIONS } from '../versions.js';
 
 /** What determines the trained weights. How often checkpoints are written does not, nor do threads. */
 export function trainingIdentity({ stage, seed, recipe, model, tokenizer, data }: TrainInput): StageIdentity {
-  const { checkpointEverySteps: _, ...settings } = recipe[stage];
+  const section = sectionOf(recipe, stage);
+  const { checkpointEverySteps: _, ...settings } = section;
   return {
     stage,
     inputs: { data, ...(model ? { model } : {}), ...(tokenizer ? { tokenizer } : {}) },
@@ -27,8 +28,8 @@ export interface JobPaths {
 
 /** The engine job of a stage. */
 export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths): EngineJob {
-  const { architecture } = recipe.base;
-  const section = recipe[stage];
+  const { maxLength } = recipe.base.architecture;
+  const section = sectionOf(recipe, stage);
   const common = {
     seed,
     data: paths.data,
@@ -36,6 +37,7 @@ export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths):
     threads: recipe.threads,
     checkpointEverySteps: section.checkpointEverySteps,
     optimizer: optimizerOf(section),
+    ...memoryOf(section),
     ...(paths.resumeFrom ? { resumeFrom: paths.resumeFrom } : {}),
   };
   if (stage === 'grpo') {
@@ -53,29 +55,60 @@ export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths):
       maxNewTokens,
       clip,
       klCoefficient,
-      maxPromptTokens: architecture.maxLength - maxNewTokens,
+      maxPromptTokens: maxLength - maxNewTokens,
     } satisfies GrpoJob;
   }
-  const { epochs, batchSize } = recipe[stage];
+  if (stage === 'sft') {
+    const { epochs, batchSize } = recipe.sft;
+    return {
+      kind: 'supervised',
+      ...common,
+      model: { from: 'directory', path: paths.model },
+      epochs,
+      batchSize,
+      maxLength,
+      promptLossWeight: 0,
+    } satisfies SupervisedJob;
+  }
+  const { architecture, epochs, batchSize, promptLossWeight } = scratchBase(recipe);
   return {
     kind: 'supervised',
     ...common,
-    model:
-      stage === 'base'
-        ? {
-            from: 'init',
-            architecture: { ...architecture, ropeTheta: 10_000, normEpsilon: 1e-5, tieEmbeddings: true },
-            tokenizerDir: paths.model,
-          }
-        : { from: 'directory', path: paths.model },
+    model: {
+      from: 'init',
+      architecture: { ...architecture, ropeTheta: 10_000, normEpsilon: 1e-5, tieEmbeddings: true },
+      tokenizerDir: paths.model,
+    },
     epochs,
     batchSize,
-    maxLength: architecture.maxLength,
-    promptLossWeight: stage === 'base' ? recipe.base.promptLossWeight : 0,
+    maxLength,
+    promptLossWeight,
   } satisfies SupervisedJob;
 }
 
-function optimizerOf(section: Recipe['base'] | Recipe['sft'] | Recipe['grpo']): SupervisedJob['optimizer'] {
+type Section = ScratchBase | Recipe['sft'] | Recipe['grpo'];
+
+/** A base that is made here; a pretrained one is imported and never gets this far. */
+function scratchBase({ base }: Recipe): ScratchBase {
+  if (base.kind === 'pretrained') throw new Error('a pretrained base is not trained');
+  return base;
+}
+
+const sectionOf = (recipe: Recipe, stage: TrainInput['stage']): Section =>
+  stage === 'base' ? scratchBase(recipe) : recipe[stage];
+
+/** How the training fits into memory; only what the recipe sets, so that other jobs stay what they were. */
+function memoryOf(section: Section): Pick<SupervisedJob, 'lora' | 'recompute' | 'microBatchTokens'> {
+  if (!('lora' in section || 'recompute' in section || 'microBatchTokens' in section)) return {};
+  const { lora, recompute, microBatchTokens } = section;
+  return {
+    ...(lora ? { lora } : {}),
+    ...(recompute === undefined ? {} : { recompute }),
+    ...(microBatchTokens === undefined ? {} : { microBatchTokens }),
+  };
+}
+
+function optimizerOf(section: Section): SupervisedJob['optimizer'] {
   const { learningRate, schedule, warmupSteps, flatShare, finalShare, weightDecay, gradClip } = section;
   return {
     learningRate,

@@ -35,9 +35,23 @@ export const differentiableOperators: readonly string[] = Object.keys(RULES);
  */
 export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): Value[] {
   if (elements(loss.shape) !== 1) throw new Error(`the loss must be a scalar, not [${loss.shape.join()}]`);
-  const tape = [...g.tape];
+  return pullBack(g, g.tape, loss, g.constant('float32', loss.shape, [1]), wrt);
+}
+
+/**
+ * The gradient `upstream` of `output` carried back through `steps` to every `w` of `wrt`.
+ * @param steps what was recorded between `wrt` and `output`
+ */
+export function pullBack(
+  g: GraphBuilder,
+  steps: readonly TapeEntry[],
+  output: Value,
+  upstream: Value,
+  wrt: readonly Value[],
+): Value[] {
+  const tape = [...steps];
   const dependent = dependentValues(tape, wrt);
-  const pending = new Map<Value, (Value | RowGradient)[]>([[loss, [g.constant('float32', loss.shape, [1])]]]);
+  const pending = new Map<Value, (Value | RowGradient)[]>([[output, [upstream]]]);
   const wanted = new Set(wrt);
   const finished = new Map<Value, Value>();
 

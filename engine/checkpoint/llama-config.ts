@@ -1,7 +1,8 @@
-/** `config.json` of a Hugging Face LlamaForCausalLM directory, to and from the engine's architecture. */
+/** `config.json` of a Hugging Face Llama or Qwen2 directory, to and from the engine's architecture. */
 import { z } from 'zod';
-import { architectureSchema, type Architecture } from '../job.js';
+import { architectureSchema, type Architecture, type RopeScaling } from '../job.js';
 import { badData } from '../errors.js';
+import { headDim } from '../model/parameters.js';
 
 /** What the engine needs to know of a model besides its weights. */
 export interface ModelShape {
@@ -14,6 +15,10 @@ const ropeSchema = z
     rope_type: z.string().optional(),
     type: z.string().optional(),
     rope_theta: z.number().optional(),
+    factor: z.number().positive().optional(),
+    low_freq_factor: z.number().positive().optional(),
+    high_freq_factor: z.number().positive().optional(),
+    original_max_position_embeddings: z.int().positive().optional(),
   })
   .nullish();
 
@@ -35,6 +40,7 @@ const configSchema = z.looseObject({
   tie_word_embeddings: z.boolean().optional(),
   hidden_act: z.string().optional(),
   attention_bias: z.boolean().optional(),
+  use_sliding_window: z.boolean().optional(),
   mlp_bias: z.boolean().optional(),
 });
 
@@ -57,25 +63,25 @@ export function parseLlamaConfig(text: string, path: string): ModelShape {
   const config = parsed.data;
   const refuse = (field: string, found: unknown, needed: string): never => {
     throw badData(
-      `${path}: ${field} is ${JSON.stringify(found)}; the embedded engine runs Llama models with ${needed}`,
+      `${path}: ${field} is ${JSON.stringify(found)}; the embedded engine runs Llama and Qwen2 models with ${needed}`,
     );
   };
   const kind = config.architectures?.[0] ?? config.model_type;
-  if (kind !== 'LlamaForCausalLM' && kind !== 'llama') refuse('architectures', kind, 'LlamaForCausalLM');
+  const family = kind === undefined ? undefined : FAMILIES[kind];
+  if (!family) return refuse('architectures', kind, 'LlamaForCausalLM or Qwen2ForCausalLM');
   if (config.hidden_act !== undefined && config.hidden_act !== 'silu')
     refuse('hidden_act', config.hidden_act, '"silu"');
-  if (config.attention_bias) refuse('attention_bias', true, 'no bias');
-  if (config.mlp_bias) refuse('mlp_bias', true, 'no bias');
-  const scaling = config.rope_scaling ?? config.rope_parameters;
-  const ropeType = scaling?.rope_type ?? scaling?.type ?? 'default';
-  if (ropeType !== 'default') refuse('rope_scaling', ropeType, 'unscaled rotary embeddings');
+  if (config.mlp_bias) refuse('mlp_bias', true, 'no bias there');
+  if (config.use_sliding_window) refuse('use_sliding_window', true, 'full attention');
+  const ropeScaling = parseRopeScaling(config.rope_scaling ?? config.rope_parameters, config, refuse);
+  const attentionBias = family === 'qwen2' ? 'qkv' : config.attention_bias ? 'qkvo' : undefined;
   const heads = config.num_attention_heads;
   const kvHeads = config.num_key_value_heads ?? heads;
-  if (config.hidden_size % heads !== 0) refuse('num_attention_heads', heads, 'a divisor of hidden_size');
+  if (config.head_dim == null && config.hidden_size % heads !== 0)
+    refuse('num_attention_heads', heads, 'a divisor of hidden_size');
   if (heads % kvHeads !== 0) refuse('num_key_value_heads', kvHeads, 'a divisor of num_attention_heads');
-  const headSize = config.hidden_size / heads;
-  if (config.head_dim != null && config.head_dim !== headSize)
-    refuse('head_dim', config.head_dim, `${headSize}`);
+  const ownHeadDim = config.head_dim != null && config.head_dim !== config.hidden_size / heads;
+  if (ownHeadDim && config.head_dim! % 2 !== 0) refuse('head_dim', config.head_dim, 'an even one');
   return {
     vocabSize: config.vocab_size,
     architecture: architectureSchema.parse({
@@ -88,7 +94,50 @@ export function parseLlamaConfig(text: string, path: string): ModelShape {
       ropeTheta: config.rope_theta ?? config.rope_parameters?.rope_theta ?? 10_000,
       normEpsilon: config.rms_norm_eps ?? 1e-6,
       tieEmbeddings: config.tie_word_embeddings ?? false,
+      ...(ownHeadDim ? { headDim: config.head_dim } : {}),
+      ...(attentionBias ? { attentionBias } : {}),
+      ...(ropeScaling ? { ropeScaling } : {}),
     }),
+  };
+}
+
+/** What `architectures` and `model_type` call the families that the engine runs; SmolLM2 is a Llama. */
+const FAMILIES: Partial<Record<string, 'llama' | 'qwen2'>> = {
+  LlamaForCausalLM: 'llama',
+  llama: 'llama',
+  Qwen2ForCausalLM: 'qwen2',
+  qwen2: 'qwen2',
+};
+
+function parseRopeScaling(
+  scaling: z.infer<typeof ropeSchema>,
+  config: { max_position_embeddings: number },
+  refuse: (field: string, found: unknown, needed: string) => never,
+): RopeScaling | undefined {
+  const type = scaling?.rope_type ?? scaling?.type ?? 'default';
+  if (!scaling || type === 'default') return undefined;
+  const factor = scaling.factor ?? refuse('rope_scaling.factor', null, 'a factor');
+  if (type === 'linear') return { type, factor };
+  if (type !== 'llama3')
+    return refuse('rope_scaling', type, 'rotary embeddings scaled not at all, linearly or as llama3');
+  return {
+    type,
+    factor,
+    lowFrequencyFactor: scaling.low_freq_factor ?? 1,
+    highFrequencyFactor: scaling.high_freq_factor ?? 4,
+    originalMaxLength: scaling.original_max_position_embeddings ?? config.max_position_embeddings,
+  };
+}
+
+function formatRopeScaling(scaling: RopeScaling | undefined): object | null {
+  if (!scaling) return null;
+  if (scaling.type === 'linear') return { rope_type: 'linear', factor: scaling.factor };
+  return {
+    rope_type: 'llama3',
+    factor: scaling.factor,
+    low_freq_factor: scaling.lowFrequencyFactor,
+    high_freq_factor: scaling.highFrequencyFactor,
+    original_max_position_embeddings: scaling.originalMaxLength,
   };
 }
 
@@ -97,23 +146,24 @@ export function formatLlamaConfig(
   { architecture, vocabSize }: ModelShape,
   tokens: { bos: number | undefined; eos: number; pad: number | undefined },
 ): string {
+  const qwen2 = architecture.attentionBias === 'qkv';
   const config = {
-    architectures: ['LlamaForCausalLM'],
-    model_type: 'llama',
+    architectures: [qwen2 ? 'Qwen2ForCausalLM' : 'LlamaForCausalLM'],
+    model_type: qwen2 ? 'qwen2' : 'llama',
     hidden_size: architecture.hiddenSize,
     num_hidden_layers: architecture.layers,
     num_attention_heads: architecture.heads,
     num_key_value_heads: architecture.kvHeads,
-    head_dim: architecture.hiddenSize / architecture.heads,
+    head_dim: headDim(architecture),
     intermediate_size: architecture.intermediateSize,
     max_position_embeddings: architecture.maxLength,
     vocab_size: vocabSize,
     rope_theta: architecture.ropeTheta,
-    rope_scaling: null,
+    rope_scaling: formatRopeScaling(architecture.ropeScaling),
     rms_norm_eps: architecture.normEpsilon,
     tie_word_embeddings: architecture.tieEmbeddings,
     hidden_act: 'silu',
-    attention_bias: false,
+    ...(qwen2 ? { use_sliding_window: false } : { attention_bias: architecture.attentionBias === 'qkvo' }),
     attention_dropout: 0,
     mlp_bias: false,
     initializer_range: 0.02,

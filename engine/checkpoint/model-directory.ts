@@ -2,11 +2,12 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { badData, reading } from '../errors.js';
-import { parameterLayout, view, type ParameterLayout } from '../model/parameters.js';
+import { parameterLayout, view, type FlatLayout, type ParameterLayout } from '../model/parameters.js';
 import { TOKENIZER_FILES, TextTokenizer } from '../tokenizer/tokenizer.js';
 import { requireDirectory, writeDurably } from './files.js';
 import { formatLlamaConfig, parseLlamaConfig } from './llama-config.js';
-import { SafetensorsFile, writeSafetensors, type Tensor } from './safetensors.js';
+import { writeSafetensors, type Tensor } from './safetensors.js';
+import { useWeights, type TensorSource } from './weights-files.js';
 
 export const WEIGHTS_FILE = 'model.safetensors';
 
@@ -21,7 +22,7 @@ export interface LoadedModel {
 }
 
 /** The vector's parameters as named tensors (views), `prefix` before each name. */
-export function namedTensors(layout: ParameterLayout, flat: Float32Array, prefix = ''): Tensor[] {
+export function namedTensors(layout: FlatLayout, flat: Float32Array, prefix = ''): Tensor[] {
   return layout.entries.map((entry) => ({
     name: prefix + entry.name,
     shape: entry.shape,
@@ -30,7 +31,7 @@ export function namedTensors(layout: ParameterLayout, flat: Float32Array, prefix
 }
 
 /** Read tensors written by `namedTensors` into a new vector; every shape is checked. */
-export function readFlat(file: SafetensorsFile, layout: ParameterLayout, prefix = ''): Float32Array {
+export function readFlat(file: TensorSource, layout: FlatLayout, prefix = ''): Float32Array {
   const flat = new Float32Array(layout.size);
   for (const entry of layout.entries) file.read(prefix + entry.name, entry.shape, view(flat, entry));
   return flat;
@@ -56,14 +57,11 @@ export function readModelDirectory(dir: string): LoadedModel {
       `${configPath}: vocab_size is ${vocabSize}, but the tokenizer has ids up to ${tokenizer.vocabSize - 1}`,
     );
   const layout = parameterLayout({ ...architecture, vocabSize });
-  const weightsPath = join(dir, WEIGHTS_FILE);
-  if (!existsSync(weightsPath) && existsSync(`${weightsPath}.index.json`))
-    throw badData(`${dir} holds sharded weights: save the model again as one ${WEIGHTS_FILE}`);
-  const parameters = SafetensorsFile.use(weightsPath, 'the weights file', (file) => {
+  const parameters = useWeights(join(dir, WEIGHTS_FILE), (file) => {
     const known = new Set(layout.entries.map((entry) => entry.name));
-    for (const name of file.tensors.keys())
+    for (const name of file.names())
       if (!known.has(name) && !isDerived(name, layout))
-        throw badData(`${weightsPath}: tensor ${name} is not part of the model that config.json describes`);
+        throw badData(`${file.path}: tensor ${name} is not part of the model that config.json describes`);
     return readFlat(file, layout);
   });
   return { layout, parameters, tokenizer, tokenizerDir: dir };

@@ -6,6 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { badData, reading } from '../errors.js';
 import { writeDurably } from './files.js';
+import { halfToFloat } from './half.js';
 
 /** A named float32 tensor; `data.length` is the product of `shape`. */
 export interface Tensor {
@@ -126,16 +127,6 @@ function parseHeader(json: string, dataBytes: number, path: string): Map<string,
   return infos;
 }
 
-/** Expand IEEE half precision (`bits`) to float32. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 let halfTable: Float32Array | undefined;
 
 function expandHalf(words: Uint16Array, out: Float32Array): void {
@@ -178,6 +169,11 @@ export class SafetensorsFile {
       closeSync(file);
       throw error;
     }
+  }
+
+  /** Names of all tensors. */
+  names(): Iterable<string> {
+    return this.tensors.keys();
   }
 
   /** Open, use and close. */

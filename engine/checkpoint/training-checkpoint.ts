@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { badData, badJob } from '../errors.js';
-import type { ParameterLayout } from '../model/parameters.js';
+import type { FlatLayout } from '../model/parameters.js';
 import { requireDirectory, sha256File, writeDirectory, writeDurably } from './files.js';
 import { WEIGHTS_FILE, namedTensors, readFlat } from './model-directory.js';
 import { SafetensorsFile, writeSafetensors } from './safetensors.js';
@@ -47,7 +47,7 @@ export interface TrainingState {
 }
 
 /** Write `dir` (complete or not at all) and force it to disk. */
-export function writeCheckpoint(dir: string, layout: ParameterLayout, state: TrainingState): void {
+export function writeCheckpoint(dir: string, layout: FlatLayout, state: TrainingState): void {
   writeDirectory(dir, (temporary) => {
     const { kind, step, updates, seed, fingerprint } = state;
     const files: Record<string, string> = {
@@ -68,7 +68,7 @@ export function writeCheckpoint(dir: string, layout: ParameterLayout, state: Tra
  * Read a checkpoint and verify every checksum.
  * @throws EngineError: bad job when it belongs to another job, bad data when it is incomplete or corrupt.
  */
-export function readCheckpoint(dir: string, layout: ParameterLayout, fingerprint: string): TrainingState {
+export function readCheckpoint(dir: string, layout: FlatLayout, fingerprint: string): TrainingState {
   requireDirectory(dir, 'the checkpoint');
   const statePath = join(dir, STATE_FILE);
   if (!existsSync(statePath)) throw badData(`${dir} is not a complete checkpoint: it has no ${STATE_FILE}`);

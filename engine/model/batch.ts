@@ -2,6 +2,7 @@
 import type { Tensors } from '../onnx/session.js';
 import { tensor } from '../onnx/session.js';
 import type { DecoderConfig } from './parameters.js';
+import { headDim } from './parameters.js';
 
 /** Right-padded token sequences, row-major [rows, length]. Pad with any valid token id. */
 export interface TokenBatch {
@@ -37,13 +38,18 @@ export function bucketLength(length: number): number {
   return Math.ceil(length / step) * step;
 }
 
+const SAFE_COLUMNS = 512;
+
 /**
  * Positions that every graph has at least, for results that do not depend on the number of threads: onnxruntime's
  * matrix product splits the *columns* of its result between threads where they outnumber the rows, and blocks its
  * sums differently when a thread gets 64 columns or fewer. With this many rows that cannot happen on 8 threads or fewer.
+ * Results with more than 512 columns are safe as they are, which leaves the keys and values of larger models.
  */
 export function minimumPositions(config: DecoderConfig): number {
-  return Math.min(512, Math.max(config.hiddenSize, config.intermediateSize, config.vocabSize));
+  const smallest = Math.min(config.hiddenSize, config.intermediateSize, config.vocabSize);
+  if (smallest > SAFE_COLUMNS) return Math.min(SAFE_COLUMNS, config.kvHeads * headDim(config));
+  return Math.min(SAFE_COLUMNS, Math.max(config.hiddenSize, config.intermediateSize, config.vocabSize));
 }
 
 /** A batch as graph feeds: padded to `rows` sequences of `length` predicted positions, time-major. */

@@ -9,7 +9,7 @@ const INITIAL_STD = 0.02;
 const UNIT = 2 ** -32;
 
 /**
- * Matrices from a normal distribution of standard deviation 0.02, norms one. The same seed gives the same bytes,
+ * Matrices from a normal distribution of standard deviation 0.02, norms one, biases zero. The same seed gives the same bytes,
  * whatever else is in the model and whatever the order of the parameters.
  */
 export function initializeParameters(layout: ParameterLayout, seed: number): Float32Array {
@@ -17,7 +17,7 @@ export function initializeParameters(layout: ParameterLayout, seed: number): Flo
   for (const entry of layout.entries) {
     const target = view(flat, entry);
     if (entry.decay) fillNormal(target, seed, entry.name, INITIAL_STD);
-    else target.fill(1);
+    else if (!entry.name.endsWith('.bias')) target.fill(1);
   }
   return flat;
 }

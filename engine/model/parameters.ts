@@ -10,10 +10,11 @@
  *   model.layers.N.mlp.down_proj.weight                [hidden, intermediate]
  *   lm_head.weight                                     [vocab, hidden], untied models only
  *   model.layers.N.{input,post_attention}_layernorm.weight, model.norm.weight   [hidden]
+ *   model.layers.N.self_attn.{q,k,v,o}_proj.bias       [rows of its weight], models with attention biases only
  *
  * The order is chosen for the graphs: q, k, v (and gate, up) are neighbours, so that one slice of the vector is the
- * stacked weight of one matrix product; all matrices come first and all norms last, so that weight decay acts on a
- * prefix. Graphs take views of the vector as inputs and write gradients into views of a second one: nothing is copied.
+ * stacked weight of one matrix product; all matrices come first and all norms and biases last, so that weight decay
+ * acts on a prefix. Graphs take views of the vector as inputs and write gradients into views of a second one: nothing is copied.
  */
 import type { Architecture } from '../job.js';
 import type { Shape } from '../onnx/types.js';
@@ -30,7 +31,7 @@ export interface ParameterEntry {
   /** First element in the flat vector. */
   offset: number;
   size: number;
-  /** Whether weight decay acts on it: matrices yes, norms no. */
+  /** Whether weight decay acts on it: matrices yes, norms and biases no. */
   decay: boolean;
 }
 
@@ -42,23 +43,28 @@ export interface ParameterBlock {
   size: number;
 }
 
-export interface ParameterLayout {
-  config: DecoderConfig;
+/** A flat vector of named tensors. */
+export interface FlatLayout {
   entries: readonly ParameterEntry[];
-  /** What graphs take as inputs, in order; covers the whole vector. */
-  blocks: readonly ParameterBlock[];
   /** Length of the flat vector. */
   size: number;
   /** Elements [0, decaySize) have weight decay. */
   decaySize: number;
 }
 
-export const headDim = (config: Architecture): number => config.hiddenSize / config.heads;
+export interface ParameterLayout extends FlatLayout {
+  config: DecoderConfig;
+  /** What graphs take as inputs, in order; covers the whole vector. */
+  blocks: readonly ParameterBlock[];
+}
+
+export const headDim = (config: Architecture): number => config.headDim ?? config.hiddenSize / config.heads;
 
 /** Where every parameter of a model of this shape lies. @throws on shapes that cannot be a decoder. */
 export function parameterLayout(config: DecoderConfig): ParameterLayout {
   checkConfig(config);
   const { hiddenSize: d, intermediateSize: f, vocabSize, layers } = config;
+  const q = config.heads * headDim(config);
   const kv = config.kvHeads * headDim(config);
   const entries: ParameterEntry[] = [];
   const blocks: ParameterBlock[] = [];
@@ -78,11 +84,11 @@ export function parameterLayout(config: DecoderConfig): ParameterLayout {
     const attention = `model.layers.${i}.self_attn`;
     const mlp = `model.layers.${i}.mlp`;
     block(`layers.${i}.qkv`, true, [
-      [`${attention}.q_proj.weight`, [d, d]],
+      [`${attention}.q_proj.weight`, [q, d]],
       [`${attention}.k_proj.weight`, [kv, d]],
       [`${attention}.v_proj.weight`, [kv, d]],
     ]);
-    block(`layers.${i}.o`, true, [[`${attention}.o_proj.weight`, [d, d]]]);
+    block(`layers.${i}.o`, true, [[`${attention}.o_proj.weight`, [d, q]]]);
     block(`layers.${i}.gateUp`, true, [
       [`${mlp}.gate_proj.weight`, [f, d]],
       [`${mlp}.up_proj.weight`, [f, d]],
@@ -94,6 +100,14 @@ export function parameterLayout(config: DecoderConfig): ParameterLayout {
   for (let i = 0; i < layers; i += 1) {
     block(`layers.${i}.attentionNorm`, false, [[`model.layers.${i}.input_layernorm.weight`, [d]]]);
     block(`layers.${i}.mlpNorm`, false, [[`model.layers.${i}.post_attention_layernorm.weight`, [d]]]);
+    if (config.attentionBias)
+      block(`layers.${i}.qkvBias`, false, [
+        [`model.layers.${i}.self_attn.q_proj.bias`, [q]],
+        [`model.layers.${i}.self_attn.k_proj.bias`, [kv]],
+        [`model.layers.${i}.self_attn.v_proj.bias`, [kv]],
+      ]);
+    if (config.attentionBias === 'qkvo')
+      block(`layers.${i}.oBias`, false, [[`model.layers.${i}.self_attn.o_proj.bias`, [d]]]);
   }
   block('finalNorm', false, [['model.norm.weight', [d]]]);
   return { config, entries, blocks, size, decaySize };
@@ -103,7 +117,7 @@ function checkConfig(config: DecoderConfig): void {
   const fail = (message: string): never => {
     throw new Error(`architecture: ${message}`);
   };
-  if (config.hiddenSize % config.heads !== 0)
+  if (config.headDim === undefined && config.hiddenSize % config.heads !== 0)
     fail(`hiddenSize ${config.hiddenSize} must be a multiple of heads ${config.heads}`);
   if (config.heads % config.kvHeads !== 0)
     fail(`heads ${config.heads} must be a multiple of kvHeads ${config.kvHeads}`);

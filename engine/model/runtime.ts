@@ -14,11 +14,14 @@ import type { AdamSettings, OptimizerState } from '../optimizer/adamw.js';
 import { AdamW } from '../optimizer/adamw.js';
 import type { GrpoBatch, SupervisedBatch, TokenBatch } from './batch.js';
 import { BatchLayout, minimumPositions } from './batch.js';
-import type { ParameterLayout } from './parameters.js';
+import type { FlatLayout, ParameterLayout } from './parameters.js';
 import { SessionCache } from './session-cache.js';
 import type { GraphShape } from './training-graphs.js';
 import { grpoGraph, logprobGraph, supervisedGraph } from './training-graphs.js';
+import type { TrainedModel } from './trained-model.js';
+import { trainables } from './trained-model.js';
 import { parameterTensors } from './weights.js';
+import type { AdapterLayout } from './adapter.js';
 
 export interface RuntimeOptions {
   threads: number;
@@ -28,6 +31,10 @@ export interface RuntimeOptions {
   maxSessions?: number;
   /** See `SessionSettings.arena`. */
   arena?: boolean;
+  /** Train low-rank adapters on these weights, which stay as they are; the state is then that of the adapters. */
+  adapter?: { layout: AdapterLayout; frozen: Float32Array };
+  /** Compute layers again in the backward pass, see `TrainedModel`. */
+  recompute?: boolean;
 }
 
 /** Parts of the optimiser batch's figures: sums over its micro-batches are the figures of the batch. */
@@ -47,17 +54,26 @@ export class TrainingRuntime {
   readonly state: OptimizerState;
   /** Sum of the gradients since the last update. */
   readonly gradient: Float32Array;
+  /** Whose vectors `state` and `gradient` are. */
+  readonly trained: FlatLayout;
   #scratch: Float32Array | undefined;
   #accumulated = 0;
 
   private constructor(
-    readonly layout: ParameterLayout,
+    private readonly model: TrainedModel,
+    /** The decoder's own weights where adapters are trained. */
+    private readonly frozen: Float32Array | undefined,
     state: OptimizerState,
     private readonly sessions: SessionCache,
     private readonly optimizer: AdamW | undefined,
   ) {
     this.state = state;
-    this.gradient = new Float32Array(layout.size);
+    this.trained = trainables(model);
+    this.gradient = new Float32Array(this.trained.size);
+  }
+
+  get layout(): ParameterLayout {
+    return this.model.layout;
   }
 
   /**
@@ -69,20 +85,23 @@ export class TrainingRuntime {
     initial: Float32Array | OptimizerState,
     options: RuntimeOptions,
   ): Promise<TrainingRuntime> {
+    const model = { layout, adapter: options.adapter?.layout, recompute: options.recompute };
+    const trained = trainables(model);
     const fresh = initial instanceof Float32Array;
-    const zeros = (): Float32Array => new Float32Array(fresh && options.optimizer ? layout.size : 0);
+    const zeros = (): Float32Array => new Float32Array(fresh && options.optimizer ? trained.size : 0);
     const state: OptimizerState = fresh ? { params: initial, m: zeros(), v: zeros(), step: 0 } : initial;
     const vectors = options.optimizer ? [state.params, state.m, state.v] : [state.params];
     for (const vector of vectors) {
-      if (vector.length !== layout.size) {
-        throw new Error(`state vector has ${vector.length} elements, the architecture needs ${layout.size}`);
+      if (vector.length !== trained.size) {
+        throw new Error(`state vector has ${vector.length} elements, the architecture needs ${trained.size}`);
       }
     }
     const settings = { threads: options.threads, arena: options.arena ?? true };
     const optimizer =
-      options.optimizer && (await AdamW.create(layout.size, layout.decaySize, options.optimizer, settings));
+      options.optimizer && (await AdamW.create(trained.size, trained.decaySize, options.optimizer, settings));
     return new TrainingRuntime(
-      layout,
+      model,
+      options.adapter?.frozen,
       state,
       new SessionCache(settings, options.maxSessions ?? 12),
       optimizer,
@@ -99,7 +118,7 @@ export class TrainingRuntime {
     const feeds = { ...rows.feeds(), weights: rows.perToken('weights', batch.weights, 1 / totalWeight) };
     const shape = shapeOf(rows, 1);
     const result = await this.#accumulate('supervised', shape, feeds, () =>
-      supervisedGraph(this.layout, shape),
+      supervisedGraph(this.model, shape),
     );
     return { loss: scalarOf(result, 'loss') };
   }
@@ -125,7 +144,7 @@ export class TrainingRuntime {
     };
     const shape = shapeOf(rows, settings.temperature ?? 1);
     const kind = `grpo ${settings.clip} ${settings.klCoefficient}`;
-    const result = await this.#accumulate(kind, shape, feeds, () => grpoGraph(this.layout, shape, settings));
+    const result = await this.#accumulate(kind, shape, feeds, () => grpoGraph(this.model, shape, settings));
     return {
       loss: scalarOf(result, 'loss'),
       kl: scalarOf(result, 'kl'),
@@ -135,7 +154,8 @@ export class TrainingRuntime {
 
   /**
    * Log-probability of every token given those before it.
-   * @param options other parameters than the state's (a reference model), and the sampling temperature
+   * @param options other weights of the whole decoder than the state's (a reference model, without adapters), and the
+   *   sampling temperature
    * @returns [rows, length]; index 0 of every row is 0, and padding gets whatever the pad token scores
    */
   async logprobs(
@@ -144,8 +164,11 @@ export class TrainingRuntime {
   ): Promise<Float32Array> {
     const rows = new BatchLayout(batch, minimumPositions(this.layout.config));
     const shape = shapeOf(rows, options.temperature ?? 1);
-    const session = await this.sessions.get(keyOf('logprobs', shape), () => logprobGraph(this.layout, shape));
-    const weights = parameterTensors(this.layout, options.params ?? this.state.params);
+    const plain = options.params !== undefined && this.model.adapter !== undefined;
+    const model = plain ? { layout: this.layout } : this.model;
+    const kind = plain ? 'plain logprobs' : 'logprobs';
+    const session = await this.sessions.get(keyOf(kind, shape), () => logprobGraph(model, shape));
+    const weights = options.params ? parameterTensors(this.layout, options.params) : this.#weights();
     const { logprobs } = await session.run({ ...weights, ...rows.feeds() });
     return rows.fromGraph(logprobs!.data as Float32Array);
   }
@@ -173,6 +196,12 @@ export class TrainingRuntime {
     await this.optimizer?.release();
   }
 
+  /** Feeds for every weight: all trained, or frozen ones and adapters. */
+  #weights(): Tensors {
+    const own = parameterTensors(this.trained, this.state.params);
+    return this.frozen ? { ...parameterTensors(this.layout, this.frozen), ...own } : own;
+  }
+
   /** Runs a gradient graph: the first one of an update writes into `gradient`, later ones are added to it. */
   async #accumulate(
     kind: string,
@@ -182,12 +211,11 @@ export class TrainingRuntime {
   ): Promise<Tensors> {
     const session = await this.sessions.get(keyOf(kind, shape), build);
     const first = this.#accumulated === 0;
-    if (!first) this.#scratch ??= new Float32Array(this.layout.size);
+    if (!first) this.#scratch ??= new Float32Array(this.trained.size);
     const target = first ? this.gradient : this.#scratch!;
-    const weights = parameterTensors(this.layout, this.state.params);
     const result = await session.run(
-      { ...weights, ...feeds },
-      parameterTensors(this.layout, target, 'grad.'),
+      { ...this.#weights(), ...feeds },
+      parameterTensors(this.trained, target, 'grad.'),
     );
     if (!first) for (let i = 0; i < target.length; i += 1) this.gradient[i]! += target[i]!;
     this.#accumulated += 1;

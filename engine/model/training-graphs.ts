@@ -8,7 +8,7 @@ import { GraphBuilder } from '../onnx/graph-builder.js';
 import type { Value } from '../onnx/types.js';
 import type { SequenceShape } from './decoder.js';
 import { decoderHidden } from './decoder.js';
-import type { ParameterLayout } from './parameters.js';
+import type { TrainedModel } from './trained-model.js';
 import type { ParameterInputs } from './weights.js';
 import { parameterInputs } from './weights.js';
 
@@ -28,35 +28,36 @@ interface Trunk {
 }
 
 /** Inputs `tokens`, `targets` int64 [length·batch], `segments` where packed, and every parameter by name. */
-function trunk(name: string, layout: ParameterLayout, shape: GraphShape): Trunk {
+function trunk(name: string, model: TrainedModel, shape: GraphShape, frozenHead: boolean): Trunk {
   const g = new GraphBuilder(name);
   const rows = shape.length * shape.batch;
-  const weights = parameterInputs(g, layout);
+  const weights = parameterInputs(g, model);
   const tokens = g.input('tokens', 'int64', [rows]);
   const targets = g.input('targets', 'int64', [rows]);
   const segments = shape.packed ? g.input('segments', 'float32', [shape.batch, shape.length]) : undefined;
-  const hidden = decoderHidden(g, layout.config, weights, tokens, shape, segments);
-  const logprobs = tokenLogprobs(g, hidden, weights.head, targets, { temperature: shape.temperature });
+  const hidden = decoderHidden(g, model, weights, tokens, shape, segments);
+  const { temperature } = shape;
+  const logprobs = tokenLogprobs(g, hidden, weights.head, targets, { temperature, frozenHead });
   return { g, weights, logprobs, perToken: (input) => g.input(input, 'float32', [rows]) };
 }
 
-/** Adds the gradient of every parameter as output `grad.<name>`. */
+/** Adds the gradient of every trained parameter as output `grad.<name>`. */
 function outputGradients({ g, weights }: Trunk, loss: Value): void {
-  gradients(g, loss, weights.all).forEach((gradient, i) =>
-    g.output(`grad.${weights.all[i]!.name}`, gradient),
+  gradients(g, loss, weights.trained).forEach((gradient, i) =>
+    g.output(`grad.${weights.trained[i]!.name}`, gradient),
   );
 }
 
 /** Forward only: output `logprobs` [length·batch]. */
-export function logprobGraph(layout: ParameterLayout, shape: GraphShape): GraphBuilder {
-  const { g, logprobs } = trunk('logprobs', layout, shape);
+export function logprobGraph(model: TrainedModel, shape: GraphShape): GraphBuilder {
+  const { g, logprobs } = trunk('logprobs', { ...model, recompute: false }, shape, false);
   g.output('logprobs', logprobs);
   return g;
 }
 
 /** Input `weights`; outputs `loss` and the gradients. */
-export function supervisedGraph(layout: ParameterLayout, shape: GraphShape): GraphBuilder {
-  const built = trunk('supervised', layout, shape);
+export function supervisedGraph(model: TrainedModel, shape: GraphShape): GraphBuilder {
+  const built = trunk('supervised', model, shape, model.adapter !== undefined);
   const loss = supervisedLoss(built.g, built.logprobs, built.perToken('weights'));
   built.g.output('loss', loss);
   outputGradients(built, loss);
@@ -64,8 +65,8 @@ export function supervisedGraph(layout: ParameterLayout, shape: GraphShape): Gra
 }
 
 /** Inputs `weights`, `advantages`, `oldLogprobs`, `refLogprobs`; outputs `loss`, `kl`, `clipShare` and the gradients. */
-export function grpoGraph(layout: ParameterLayout, shape: GraphShape, settings: GrpoSettings): GraphBuilder {
-  const built = trunk('grpo', layout, shape);
+export function grpoGraph(model: TrainedModel, shape: GraphShape, settings: GrpoSettings): GraphBuilder {
+  const built = trunk('grpo', model, shape, model.adapter !== undefined);
   const { loss, kl, clipShare } = grpoLoss(
     built.g,
     {

@@ -56,7 +56,7 @@ async function answer(
   const [{ temperature, maxNewTokens, seed }] = batch as [Encoded, ...Encoded[]];
   const began = performance.now();
   const completions = await decoder.generate(
-    model.parameters,
+    { parameters: model.parameters },
     batch.map(({ tokens, key }) => ({ tokens, key: hashId(key) })),
     {
       samples: 1,
@@ -88,7 +88,7 @@ async function answer(
 
 async function serve(config: ResidentConfig): Promise<never> {
   const model = readModelDirectory(config.model);
-  const decoder = new Decoder(model.layout, config.threads);
+  const decoder = new Decoder({ layout: model.layout }, config.threads);
   const batcher = new Batcher<Encoded>(config.batchSize);
   process.on('message', (command: ResidentCommand) => {
     if (command.type === 'stop') process.exit(EXIT.done);

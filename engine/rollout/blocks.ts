@@ -31,8 +31,14 @@ export function factors(g: GraphBuilder, weight: Value, scale?: Value): Value[] 
   return sizes.length === 1 ? [scaled] : ops.split(g, scaled, sizes, 0);
 }
 
-/** `x` [..., inputs] times the weight that `factors` prepared. */
-export function product(g: GraphBuilder, x: Value, weight: readonly Value[]): Value {
+/** Shapes of the factors of a weight [outputs, inputs]. */
+export function factorShapes([outputs, inputs]: readonly number[]): number[][] {
+  return blockSizes(inputs!).map((size) => [size, outputs!]);
+}
+
+/** `x` [..., inputs] times the weight that `factors` prepared, plus `bias` [outputs] where there is one. */
+export function product(g: GraphBuilder, x: Value, weight: readonly Value[], bias?: Value): Value {
+  if (bias) return ops.add(g, product(g, x, weight), bias);
   if (weight.length === 1) return ops.matmul(g, x, weight[0]!);
   const parts = ops.split(
     g,

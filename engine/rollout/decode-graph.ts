@@ -8,11 +8,9 @@
 import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
 import type { OutputSpec } from '../onnx/shape-inference.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
-import { weightInputs } from '../model/weights.js';
 import {
   addAndNormalize,
   cacheNames,
-  factors,
   keyShape,
   product,
   rotaryInputs,
@@ -20,11 +18,12 @@ import {
   swiglu,
   valueShape,
 } from './blocks.js';
+import { preparedInputs } from './prepared-weights.js';
 
 const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', shape });
 
 /**
- * Inputs besides the weights:
+ * Inputs besides the prepared weights:
  * - `key.N` float32 [sources, kvHeads, headDim, past], `value.N` float32 [sources, kvHeads, past, headDim], and `rows`
  *   int64 [rows]: the source each row reads;
  * - `mask` float32 [rows, 1, 1, past]: 0 for valid entries, very negative for padding;
@@ -39,10 +38,10 @@ const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', sh
  */
 export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBuilder {
   const { config } = layout;
-  const { hiddenSize, heads, kvHeads, layers, normEpsilon } = config;
+  const { heads, kvHeads, layers, normEpsilon } = config;
   const d = headDim(config);
   const outer = new GraphBuilder(sampling ? 'sample' : 'greedy');
-  const weights = weightInputs(outer, layout);
+  const weights = preparedInputs(outer, layout, 'scaled');
   const rows = outer.input('rows', 'int64', [UNKNOWN]);
   const mask = outer.input('mask', 'float32', [UNKNOWN, 1, 1, UNKNOWN]);
   const pastLength = outer.op('Shape', [mask], { start: 3 }, { specs: [{ dtype: 'int64', shape: [1] }] });
@@ -67,18 +66,6 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
     {},
     { specs: [floats(valueShape(config))] },
   );
-  // The attention scale goes into the query weights: products of one row are fast only without a factor of their own.
-  const scale = new Float32Array((heads + 2 * kvHeads) * d).fill(1);
-  scale.fill(1 / Math.sqrt(d), 0, heads * d);
-  const queryScale = outer.constant('float32', [1, scale.length], scale);
-  const matrices = weights.layers.map((layer) => ({
-    qkv: factors(outer, layer.qkv, queryScale),
-    o: factors(outer, layer.o),
-    gateUp: factors(outer, layer.gateUp),
-    down: factors(outer, layer.down),
-  }));
-  const head = factors(outer, weights.head);
-
   const fresh = Array.from({ length: 2 * layers }, () => empty);
   const { carried, scans } = outer.loop(
     trips,
@@ -91,7 +78,8 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
       const lengths = ops.concat(g, [pastLength, freshLength], 0);
       const grown: Value[] = [];
       for (let i = 0; i < layers; i++) {
-        const qkv = product(g, x, matrices[i]!.qkv);
+        const layer = weights.layers[i]!;
+        const qkv = product(g, x, layer.qkv, layer.qkvBias);
         const [queriesKeys, v] = ops.split(g, qkv, [(heads + kvHeads) * d, kvHeads * d], 1) as [Value, Value];
         const rotated = ops.squeeze(g, rotate(g, ops.unsqueeze(g, queriesKeys, [1]), position!, tables), [1]);
         const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 1) as [Value, Value];
@@ -107,16 +95,16 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
         const values = append(cache[2 * i + 1]!, v);
         grown.push(keys, values);
         const mixed = attend(g, queries, past[i]!, { key: keys, value: values }, mask, lengths);
-        const attended = product(g, ops.reshape(g, mixed, [0, hiddenSize]), matrices[i]!.o);
-        const middle = addAndNormalize(g, attended, residual, weights.layers[i]!.mlpNorm, normEpsilon);
-        const gateUp = product(g, middle.y, matrices[i]!.gateUp);
-        const down = product(g, swiglu(g, gateUp, config.intermediateSize), matrices[i]!.down);
+        const attended = product(g, ops.reshape(g, mixed, [0, heads * d]), layer.o, layer.oBias);
+        const middle = addAndNormalize(g, attended, residual, layer.mlpNorm, normEpsilon);
+        const gateUp = product(g, middle.y, layer.gateUp);
+        const down = product(g, swiglu(g, gateUp, config.intermediateSize), layer.down);
         const norm = i + 1 < layers ? weights.layers[i + 1]!.attentionNorm : weights.finalNorm;
         const end = addAndNormalize(g, down, middle.sum, norm, normEpsilon);
         residual = end.sum;
         x = end.y;
       }
-      const logits = product(g, x, head);
+      const logits = product(g, x, weights.head);
       const choice =
         uniforms && inverseTemperature
           ? sample(g, ops.mul(g, logits, inverseTemperature), ops.gather(g, uniforms, iteration))

@@ -1,12 +1,13 @@
 /** Generation: batches of prompts in, sampled or greedy completions with their log-probabilities out. */
 import { createSession, tensor, type GraphSession, type Tensors } from '../onnx/index.js';
 import type { ParameterLayout } from '../model/parameters.js';
-import { blockTensors } from '../model/weights.js';
+import type { TrainedModel } from '../model/trained-model.js';
 import { samplingUniforms } from '../data/random.js';
 import { badJob } from '../errors.js';
 import { cacheNames } from './blocks.js';
 import { decodeGraph } from './decode-graph.js';
 import { MASKED, prefillGraph } from './prefill-graph.js';
+import { prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
 
 /** One prompt to complete. */
 export interface Prompt {
@@ -14,6 +15,13 @@ export interface Prompt {
   tokens: readonly number[];
   /** Identity for the random numbers, `hashId` of the item's id: the same prompt draws the same wherever it stands. */
   key: number;
+}
+
+export interface DecoderWeights {
+  /** Flat vector of the decoder's layout. */
+  parameters: Float32Array;
+  /** Flat vector of the adapter's layout, where the model has one. */
+  adapter?: Float32Array | undefined;
 }
 
 export interface GenerationSettings {
@@ -87,20 +95,24 @@ const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
 export class Decoder {
   private readonly prefills = new Map<number, GraphSession>();
   private readonly decoders = new Map<boolean, GraphSession>();
+  private readonly layout: ParameterLayout;
+  private preparation: GraphSession | undefined;
 
   constructor(
-    private readonly layout: ParameterLayout,
+    private readonly model: TrainedModel,
     private readonly threads: number,
-  ) {}
+  ) {
+    this.layout = model.layout;
+  }
 
   /**
-   * @param parameters flat vector of `layout`
+   * @param weights flat vector of the decoder, and that of its adapters where it has some
    * @param onBatch called after each batch with the completions finished so far
    * @returns `prompts.length · samples` completions, those of a prompt next to each other, in order
    * @throws EngineError (bad job) when a prompt and `maxNewTokens` do not fit into the model's `maxLength`
    */
   async generate(
-    parameters: Float32Array,
+    weights: DecoderWeights,
     prompts: readonly Prompt[],
     settings: GenerationSettings,
     onBatch?: (done: number, tokens: number) => void,
@@ -112,7 +124,7 @@ export class Decoder {
         `a prompt of ${longest} tokens and maxNewTokens ${settings.maxNewTokens} do not fit into the model's ` +
           `maxLength ${maxLength}: lower maxNewTokens or shorten the prompts`,
       );
-    const weights = blockTensors(this.layout, parameters);
+    const prepared = await this.prepare(weights);
     const results = new Array<Completion>(prompts.length * settings.samples);
     let done = 0;
     let tokens = 0;
@@ -124,7 +136,7 @@ export class Decoder {
     );
     for (let at = 0; at < rows.length; at += settings.batchSize) {
       const batch = rows.slice(at, at + settings.batchSize);
-      for (const completion of await this.batch(weights, prompts, batch.at(-1)!.bucket, batch, settings)) {
+      for (const completion of await this.batch(prepared, prompts, batch.at(-1)!.bucket, batch, settings)) {
         results[completion.prompt * settings.samples + completion.sample] = completion;
         tokens += completion.tokens.length;
       }
@@ -137,8 +149,21 @@ export class Decoder {
   /** Free all sessions. */
   async release(): Promise<void> {
     for (const session of [...this.prefills.values(), ...this.decoders.values()]) await session.release();
+    await this.preparation?.release();
+    this.preparation = undefined;
     this.prefills.clear();
     this.decoders.clear();
+  }
+
+  /** See `prepared-weights.ts`; the result does not share memory with `weights`. */
+  private async prepare({ parameters, adapter }: DecoderWeights): Promise<Tensors> {
+    // It runs once a call, on much memory that nothing else needs.
+    this.preparation ??= await createSession(prepareGraph(this.model), {
+      threads: this.threads,
+      arena: false,
+    });
+    const factors = await this.preparation.run(prepareFeeds(this.model, parameters, adapter));
+    return { ...rawTensors(this.layout, parameters), ...factors };
   }
 
   private async prefillSession(bucket: number): Promise<GraphSession> {

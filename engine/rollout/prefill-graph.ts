@@ -1,23 +1,23 @@
 /** The graph that reads prompts: token ids in, keys and values of every layer out. */
 import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
-import { weightInputs } from '../model/weights.js';
-import { addAndNormalize, cacheNames, factors, product, rotaryInputs, rotate, swiglu } from './blocks.js';
+import { addAndNormalize, cacheNames, product, rotaryInputs, rotate, swiglu } from './blocks.js';
+import { preparedInputs } from './prepared-weights.js';
 
 /** Far below any score, so that its softmax weight is exactly 0. */
 export const MASKED = -1e30;
 
 /**
- * Inputs: the weights; `tokens` int64 [rows, length], prompts filled up on the right.
+ * Inputs: the prepared weights; `tokens` int64 [rows, length], prompts filled up on the right.
  * Outputs: `key.N` float32 [rows, kvHeads, headDim, length], `value.N` float32 [rows, kvHeads, length, headDim]. Entries beyond a prompt's own length are
  * junk that decoding masks; attention is causal, so they do not reach the valid ones.
  */
 export function prefillGraph(layout: ParameterLayout, length: number): GraphBuilder {
   const { config } = layout;
-  const { hiddenSize, heads, kvHeads, layers, normEpsilon } = config;
+  const { heads, kvHeads, layers, normEpsilon } = config;
   const d = headDim(config);
   const g = new GraphBuilder('prefill');
-  const weights = weightInputs(g, layout);
+  const weights = preparedInputs(g, layout, 'plain');
   const tokens = g.input('tokens', 'int64', [UNKNOWN, length]);
   const tables = rotaryInputs(g, config);
   const start = g.ints([0]);
@@ -33,7 +33,7 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
   let x = ops.rmsNorm(g, residual, weights.layers[0]!.attentionNorm, normEpsilon).y;
   for (let i = 0; i < layers; i++) {
     const layer = weights.layers[i]!;
-    const qkv = product(g, x, factors(g, layer.qkv));
+    const qkv = product(g, x, layer.qkv, layer.qkvBias);
     const [queriesKeys, v] = ops.split(g, qkv, [(heads + kvHeads) * d, kvHeads * d], 2) as [Value, Value];
     const rotated = rotate(g, queriesKeys, start, tables);
     const [q, k] = ops.split(g, rotated, [heads * d, kvHeads * d], 2) as [Value, Value];
@@ -52,11 +52,11 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
     const masked = ops.add(g, ops.reshape(g, scores, [0, heads, length, length]), mask);
     const attention = ops.reshape(g, ops.softmax(g, masked), [0, kvHeads, shared, length]);
     const mixed = ops.reshape(g, ops.matmul(g, attention, values), [0, heads, length, d]);
-    const merged = ops.reshape(g, ops.transpose(g, mixed, [0, 2, 1, 3]), [0, 0, hiddenSize]);
-    const attended = product(g, merged, factors(g, layer.o));
+    const merged = ops.reshape(g, ops.transpose(g, mixed, [0, 2, 1, 3]), [0, 0, heads * d]);
+    const attended = product(g, merged, layer.o, layer.oBias);
     const middle = addAndNormalize(g, attended, residual, layer.mlpNorm, normEpsilon);
-    const gateUp = product(g, middle.y, factors(g, layer.gateUp));
-    const down = product(g, swiglu(g, gateUp, config.intermediateSize), factors(g, layer.down));
+    const gateUp = product(g, middle.y, layer.gateUp);
+    const down = product(g, swiglu(g, gateUp, config.intermediateSize), layer.down);
     const end = addAndNormalize(g, down, middle.sum, weights.layers[i + 1]!.attentionNorm, normEpsilon);
     residual = end.sum;
     x = end.y;

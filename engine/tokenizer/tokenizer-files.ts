@@ -1,7 +1,8 @@
 /** The two files that make a tokenizer: `tokenizer.json` and `tokenizer_config.json`. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDurably } from '../checkpoint/files.js';
+import { TextTokenizer } from './tokenizer.js';
 
 /** Special tokens of a tokenizer we build; each gets an id of its own, in this order, before all other tokens. */
 export interface SpecialTokens {
@@ -54,6 +55,12 @@ export function tokenizerConfig(special: SpecialTokens, chatTemplate: string | u
     clean_up_tokenization_spaces: false,
     ...(chatTemplate === undefined ? {} : { chat_template: chatTemplate }),
   };
+}
+
+/** The files of a directory, the chat template in the configuration wherever it was. */
+export function readTokenizer(dir: string): TokenizerFiles {
+  const { config } = TextTokenizer.load(dir);
+  return { tokenizer: JSON.parse(readFileSync(join(dir, 'tokenizer.json'), 'utf8')) as object, config };
 }
 
 /** Write the files into `dir`, which is made if needed. The same content gives the same bytes. */

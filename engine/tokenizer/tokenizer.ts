@@ -1,5 +1,5 @@
 /** Text to token ids and back, by any `tokenizer.json` that `@huggingface/tokenizers` reads. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
@@ -45,6 +45,7 @@ export const TOKENIZER_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
+  'chat_template.jinja',
 ] as const;
 
 function parseJson(text: string, path: string): unknown {
@@ -74,7 +75,12 @@ export class TextTokenizer {
   static load(dir: string): TextTokenizer {
     const read = (name: string) =>
       reading(`the tokenizer file ${name}`, join(dir, name), () => readFileSync(join(dir, name), 'utf8'));
-    return TextTokenizer.parse(read('tokenizer.json'), read('tokenizer_config.json'), dir);
+    const own = TextTokenizer.parse(read('tokenizer.json'), read('tokenizer_config.json'), dir);
+    // Newer writers keep the chat template in a file of its own.
+    const template = join(dir, 'chat_template.jinja');
+    if (own.config.chat_template === undefined && existsSync(template))
+      own.config.chat_template = readFileSync(template, 'utf8');
+    return own;
   }
 
   /** Build from the texts of the two files; `where` names their origin in errors. */

@@ -13,32 +13,54 @@ const MOST_ROWS = 128;
 /** Every loaded graph keeps the memory of its activations; all together may take about this much. */
 const SESSION_BYTES = 2048 * 2 ** 20;
 const MOST_SESSIONS = 32;
+/** Beyond this many logits `tokenLogprobs` handles rows in chunks. */
+const WHOLE_LOGITS = 32 * 2 ** 20;
 
-/** Activations of one token, roughly. */
-function activationBytes({ layers, hiddenSize, intermediateSize, vocabSize }: DecoderConfig): number {
-  return 4 * layers * (16 * hiddenSize + 6 * intermediateSize) + 12 * vocabSize;
+/** What decides the size of micro-batches: the model and the job alone, so that resuming gives the same sums. */
+export interface BatchPlan {
+  config: DecoderConfig;
+  recompute?: boolean | undefined;
+  /** Overrides the size that the model suggests. */
+  microBatchTokens?: number | undefined;
 }
 
-/** Tokens of one micro-batch, padding included: a function of the model alone, so that resuming gives the same sums. */
-function microBatchTokens(config: DecoderConfig): number {
-  return Math.min(MOST_TOKENS, Math.max(128, Math.floor(ACTIVATION_BYTES / activationBytes(config))));
+/** Activations of one token, roughly. A large vocabulary's logits exist for some rows at a time only. */
+function activationBytes({ config, recompute }: BatchPlan): number {
+  const { layers, hiddenSize, intermediateSize, vocabSize } = config;
+  const layer = 4 * (16 * hiddenSize + 6 * intermediateSize);
+  const logits = vocabSize * MOST_TOKENS > WHOLE_LOGITS ? 0 : 12 * vocabSize;
+  return (recompute ? layer + 4 * layers * hiddenSize : layers * layer) + logits;
+}
+
+/** Tokens of one micro-batch, padding included. */
+function microBatchTokens(plan: BatchPlan): number {
+  const fitting = Math.max(128, Math.floor(ACTIVATION_BYTES / activationBytes(plan)));
+  return plan.microBatchTokens ?? Math.min(MOST_TOKENS, fitting);
 }
 
 /** Training graphs kept loaded: for a small model those of every objective and shape of a typical job. */
-export function trainingSessions(config: DecoderConfig): number {
-  const bytes = microBatchTokens(config) * activationBytes(config);
+export function trainingSessions(plan: BatchPlan): number {
+  const bytes = microBatchTokens(plan) * activationBytes(plan);
   return Math.min(MOST_SESSIONS, Math.max(3, Math.floor(SESSION_BYTES / bytes)));
 }
 
-/** Rows to decode together; the results do not depend on it. */
-export function rolloutRows(config: DecoderConfig): number {
-  const bytes = 4 * 2 * config.layers * config.kvHeads * headDim(config) * config.maxLength;
+/** Large graphs give their memory back after each run; keeping it for every loaded graph would add up. */
+export function keepsArena(plan: BatchPlan): boolean {
+  return microBatchTokens(plan) * activationBytes(plan) * 3 <= SESSION_BYTES && !plan.recompute;
+}
+
+/**
+ * Rows to decode together; the results do not depend on it.
+ * @param length longest prompt and completion in tokens
+ */
+export function rolloutRows(config: DecoderConfig, length: number): number {
+  const bytes = 4 * 2 * config.layers * config.kvHeads * headDim(config) * length;
   return Math.min(MOST_ROWS, Math.max(1, Math.floor(CACHE_BYTES / bytes)));
 }
 
-/** Micro-batches of sequences with so many tokens each, for a model of this shape. */
-export function planMicroBatches(sizes: readonly number[], config: DecoderConfig): MicroBatch[] {
-  return packSequences(sizes, microBatchTokens(config));
+/** Micro-batches of sequences with so many tokens each. */
+export function planMicroBatches(sizes: readonly number[], plan: BatchPlan): MicroBatch[] {
+  return packSequences(sizes, microBatchTokens(plan));
 }
 
 /** Token ids and segments of a micro-batch, [rows, length], filled up with `padding`. */

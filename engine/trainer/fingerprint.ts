@@ -1,6 +1,6 @@
 /** The identity of a training job: everything that decides its result, and nothing that does not. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GrpoJob, SupervisedJob } from '../job.js';
 import { sha256File } from '../checkpoint/files.js';
@@ -17,6 +17,12 @@ function canonical(value: unknown): string {
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part,
   );
+}
+
+/** The weights file, or the shards and their index. */
+function weightFiles(dir: string): string[] {
+  if (existsSync(join(dir, WEIGHTS_FILE)) || !existsSync(dir)) return [WEIGHTS_FILE];
+  return readdirSync(dir).filter((name) => /\.safetensors(\.index\.json)?$/.test(name));
 }
 
 function hashFiles(dir: string, names: readonly string[]): Record<string, string> {
@@ -43,7 +49,7 @@ export function jobFingerprint(job: SupervisedJob | GrpoJob): string {
   } = job;
   const source =
     model.from === 'directory'
-      ? hashFiles(model.path, ['config.json', WEIGHTS_FILE, ...TOKENIZER_FILES])
+      ? hashFiles(model.path, ['config.json', ...weightFiles(model.path), ...TOKENIZER_FILES])
       : { architecture: model.architecture, ...hashFiles(model.tokenizerDir, TOKENIZER_FILES) };
   const identity = {
     version: NUMERICS_VERSION,

@@ -26,7 +26,7 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
   const total = prompts.length * job.samples;
   io.emit({ type: 'started', totalSteps: total, resumedAt: 0, parameters: layout.size });
   await crashPoint('engine.before-first-step');
-  const decoder = new Decoder(layout, job.threads);
+  const decoder = new Decoder({ layout }, job.threads);
   const settings = {
     samples: job.samples,
     temperature: job.temperature,
@@ -43,7 +43,7 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
     for (let from = 0; from < prompts.length; from += PORTION) {
       const portion = prompts.slice(from, from + PORTION);
       const completions = await decoder.generate(
-        parameters,
+        { parameters },
         portion.map(({ id, tokens }) => ({ tokens, key: hashId(id) })),
         settings,
         (done, tokens) => {

@@ -3,13 +3,14 @@ import { EpochOrder } from '../data/epochs.js';
 import { readGrpoPrompts } from '../data/prompts.js';
 import { badJob } from '../errors.js';
 import type { GrpoJob } from '../job.js';
-import { TrainingRuntime, type GrpoPart } from '../model/runtime.js';
+import type { GrpoPart } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { Decoder } from '../rollout/decoder.js';
-import { perToken, planMicroBatches, rolloutRows, tokenBatch, trainingSessions } from './batches.js';
+import { perToken, planMicroBatches, rolloutRows, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { rollOut, type Rollout } from './rollouts.js';
 import { loadSourceModel } from './source-model.js';
+import { createRuntime, planTraining, rolloutWeights } from './training-plan.js';
 import { ROLLOUTS_FILE, TrainingSession, type Recorder, type Step } from './training-session.js';
 
 /** Sample rollouts recorded at a step that ends in a checkpoint. */
@@ -33,14 +34,11 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
   if (job.miniBatches > job.promptsPerStep)
     throw badJob(`miniBatches ${job.miniBatches} is more than promptsPerStep ${job.promptsPerStep}`);
   const order = new EpochOrder(prompts.length, job.seed);
-  const session = new TrainingSession(job, model, io);
+  const plan = planTraining(job, model);
+  const session = new TrainingSession(job, plan, io);
   const { parameters, m, v, updates } = session.state;
-  const runtime = await TrainingRuntime.create(
-    layout,
-    { params: parameters, m, v, step: updates },
-    { threads: job.threads, optimizer: job.optimizer, maxSessions: trainingSessions(config) },
-  );
-  const decoder = new Decoder(layout, job.threads);
+  const runtime = await createRuntime(plan, { params: parameters, m, v, step: updates }, job);
+  const decoder = new Decoder(plan.trained, job.threads);
 
   /** One optimiser update on a mini-batch; figures are means over its completion tokens. */
   const update = async (
@@ -52,23 +50,23 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
     const totalTokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
     const sizes = sequences.map((tokens) => tokens.length);
     const total = { loss: 0, kl: 0, clipShare: 0 };
-    for (const plan of planMicroBatches(sizes, config)) {
-      const batch = tokenBatch(plan, sequences, tokenizer.padding);
+    for (const rows of planMicroBatches(sizes, plan.batches)) {
+      const batch = tokenBatch(rows, sequences, tokenizer.padding);
       const refLogprobs = await runtime.logprobs(batch, { params: reference, temperature });
       const part = await runtime.gradGrpo(
         {
           ...batch,
           weights: perToken(
-            plan,
+            rows,
             rollouts.map((rollout) => rollout.weights),
           ),
           oldLogprobs: perToken(
-            plan,
+            rows,
             rollouts.map((rollout) => rollout.oldLogprobs),
           ),
           refLogprobs,
           advantages: perToken(
-            plan,
+            rows,
             rollouts.map(({ tokens, advantage }) => new Float32Array(tokens.length).fill(advantage)),
           ),
         },
@@ -87,11 +85,11 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
     const drawn = order
       .visits((number - 1) * job.promptsPerStep, job.promptsPerStep)
       .map(({ item, epoch }) => ({ prompt: prompts[item]!, epoch }));
-    const groups = await rollOut(decoder, tokenizer, state.parameters, drawn, {
+    const groups = await rollOut(decoder, tokenizer, rolloutWeights(plan, state.parameters), drawn, {
       samples: job.groupSize,
       temperature: job.temperature,
       maxNewTokens: job.maxNewTokens,
-      batchSize: rolloutRows(config),
+      batchSize: rolloutRows(config, Math.min(config.maxLength, job.maxPromptTokens + job.maxNewTokens)),
       seed: job.seed,
       step: number,
       stops: [tokenizer.endOfText],

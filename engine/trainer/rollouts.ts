@@ -3,7 +3,7 @@ import { correctnessReward } from '../../judge/reward.js';
 import type { EncodedGrpoPrompt } from '../data/prompts.js';
 import { hashId } from '../data/random.js';
 import { groupAdvantages } from '../loss/advantages.js';
-import type { Decoder, GenerationSettings } from '../rollout/decoder.js';
+import type { Decoder, DecoderWeights, GenerationSettings } from '../rollout/decoder.js';
 import type { TextTokenizer } from '../tokenizer/tokenizer.js';
 
 /** A prompt and one completion of it. */
@@ -33,12 +33,12 @@ export interface DrawnPrompt {
 export async function rollOut(
   decoder: Decoder,
   tokenizer: TextTokenizer,
-  parameters: Float32Array,
+  weights: DecoderWeights,
   drawn: readonly DrawnPrompt[],
   settings: GenerationSettings,
 ): Promise<Rollout[][]> {
   const completions = await decoder.generate(
-    parameters,
+    weights,
     drawn.map(({ prompt, epoch }) => ({ tokens: prompt.tokens, key: hashId(`${epoch}/${prompt.id}`) })),
     settings,
   );

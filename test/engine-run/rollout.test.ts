@@ -24,7 +24,7 @@ const wide = parameterLayout({ ...layout.config, hiddenSize: 96, intermediateSiz
 const wideParameters = initializeParameters(wide, 6).map((v, i) => (i < wide.decaySize ? v * 8 : v));
 /** Wide weights, so that the distributions are far from uniform. */
 const parameters = initializeParameters(layout, 5).map((v, i) => (i < layout.decaySize ? v * 12 : v));
-const decoder = new Decoder(layout, 2);
+const decoder = new Decoder({ layout }, 2);
 afterAll(() => decoder.release());
 
 const prompt = (length: number, id: string) => ({
@@ -48,7 +48,7 @@ describe('generation', () => {
 
   it('gives log-probabilities of the forward pass, past prompt buckets and chunks', async () => {
     for (const temperature of [1, 0.7]) {
-      const completions = await decoder.generate(parameters, prompts, { ...settings, temperature });
+      const completions = await decoder.generate({ parameters }, prompts, { ...settings, temperature });
       expect(completions.some((c) => c.tokens.length > 33)).toBe(true);
       for (const completion of completions) {
         const before = prompts[completion.prompt]!.tokens;
@@ -65,13 +65,17 @@ describe('generation', () => {
 
   it('gives the log-probabilities of the training graph, also where sequences share rows', async () => {
     const temperature = 0.8;
-    const completions = await decoder.generate(parameters, prompts, { ...settings, samples: 2, temperature });
+    const completions = await decoder.generate({ parameters }, prompts, {
+      ...settings,
+      samples: 2,
+      temperature,
+    });
     const sequences = completions.map((c) => Int32Array.from([...prompts[c.prompt]!.tokens, ...c.tokens]));
     const runtime = await TrainingRuntime.create(layout, parameters, { threads: 2 });
     let compared = 0;
     for (const plan of planMicroBatches(
       sequences.map(({ length }) => length),
-      layout.config,
+      { config: layout.config },
     )) {
       const logprobs = await runtime.logprobs(tokenBatch(plan, sequences, 0), { temperature });
       for (const { sequence, row, offset } of plan.placements) {
@@ -88,7 +92,7 @@ describe('generation', () => {
   });
 
   it('takes the most likely token when greedy', async () => {
-    const completions = await decoder.generate(parameters, prompts, { ...settings, temperature: 0 });
+    const completions = await decoder.generate({ parameters }, prompts, { ...settings, temperature: 0 });
     for (const completion of completions) {
       const before = prompts[completion.prompt]!.tokens;
       const logits = referenceLogits(layout, parameters, [...before, ...completion.tokens]);
@@ -100,7 +104,7 @@ describe('generation', () => {
   });
 
   it('draws by inverse CDF from the uniforms of (seed, step, prompt, sample, position)', async () => {
-    const [completion] = await decoder.generate(parameters, [prompts[2]!], {
+    const [completion] = await decoder.generate({ parameters }, [prompts[2]!], {
       ...settings,
       samples: 1,
       step: 9,
@@ -121,8 +125,8 @@ describe('generation', () => {
   it('is the same to the bit whatever the batch size, the order of the prompts and the threads', async () => {
     const many = Array.from({ length: 12 }, (_, i) => prompt(1 + ((i * 11) % 70), `p${i}`));
     const run = async (threads: number, order: readonly (typeof many)[number][], batchSize: number) => {
-      const own = new Decoder(wide, threads);
-      const completions = await own.generate(wideParameters, order, {
+      const own = new Decoder({ layout: wide }, threads);
+      const completions = await own.generate({ parameters: wideParameters }, order, {
         ...settings,
         samples: 3,
         maxNewTokens: 24,
@@ -142,7 +146,7 @@ describe('generation', () => {
   });
 
   it('ends a completion at the first stop token and marks those that were cut', async () => {
-    const completions = await decoder.generate(parameters, prompts, {
+    const completions = await decoder.generate({ parameters }, prompts, {
       ...settings,
       samples: 8,
       stops: [49, 3],
@@ -159,7 +163,7 @@ describe('generation', () => {
   it('samples the distribution itself: frequencies of the first token', async () => {
     const samples = 4000;
     const one = prompts[3]!;
-    const completions = await decoder.generate(parameters, [one], {
+    const completions = await decoder.generate({ parameters }, [one], {
       ...settings,
       samples,
       maxNewTokens: 1,
@@ -178,6 +182,8 @@ describe('generation', () => {
   });
 
   it('refuses prompts that do not fit', async () => {
-    await expect(decoder.generate(parameters, [prompt(130, 'x')], settings)).rejects.toThrow(/maxLength 160/);
+    await expect(decoder.generate({ parameters }, [prompt(130, 'x')], settings)).rejects.toThrow(
+      /maxLength 160/,
+    );
   });
 });

@@ -15,18 +15,29 @@ BASE = dict(hiddenSize=8, layers=2, heads=4, kvHeads=2, intermediateSize=12, max
             normEpsilon=1e-5, tieEmbeddings=True, vocabSize=11)
 
 
+def head_dim(c):
+    return c.get("headDim", c["hiddenSize"] // c["heads"])
+
+
 def shapes(c):
     d, f, v = c["hiddenSize"], c["intermediateSize"], c["vocabSize"]
-    kv = c["kvHeads"] * (d // c["heads"])
+    dim = head_dim(c)
+    q, kv = c["heads"] * dim, c["kvHeads"] * dim
     out = {"model.embed_tokens.weight": (v, d), "model.norm.weight": (d,)}
     for i in range(c["layers"]):
         p = f"model.layers.{i}."
         out[p + "input_layernorm.weight"] = (d,)
         out[p + "post_attention_layernorm.weight"] = (d,)
-        out[p + "self_attn.q_proj.weight"] = (d, d)
+        out[p + "self_attn.q_proj.weight"] = (q, d)
         out[p + "self_attn.k_proj.weight"] = (kv, d)
         out[p + "self_attn.v_proj.weight"] = (kv, d)
-        out[p + "self_attn.o_proj.weight"] = (d, d)
+        out[p + "self_attn.o_proj.weight"] = (d, q)
+        if c.get("attentionBias"):
+            out[p + "self_attn.q_proj.bias"] = (q,)
+            out[p + "self_attn.k_proj.bias"] = (kv,)
+            out[p + "self_attn.v_proj.bias"] = (kv,)
+        if c.get("attentionBias") == "qkvo":
+            out[p + "self_attn.o_proj.bias"] = (d,)
         out[p + "mlp.gate_proj.weight"] = (f, d)
         out[p + "mlp.up_proj.weight"] = (f, d)
         out[p + "mlp.down_proj.weight"] = (d, f)
@@ -35,12 +46,33 @@ def shapes(c):
     return out
 
 
-def initial(c):
+def adapter_shapes(c, lora):
+    """Names as PEFT's, for the projections that `lora` targets."""
+    out = {}
+    for name, shape in shapes(c).items():
+        stem, suffix = name.rsplit(".", 1)
+        if suffix == "weight" and stem.split(".")[-1] in lora["targets"]:
+            out[f"base_model.model.{stem}.lora_A.weight"] = (lora["rank"], shape[1])
+            out[f"base_model.model.{stem}.lora_B.weight"] = (shape[0], lora["rank"])
+    return out
+
+
+def adapted(p, adapters, lora):
+    """The decoder's weights with alpha/r * B @ A added."""
+    merged = dict(p)
+    for name, a in adapters.items():
+        if ".lora_A." in name:
+            target = name[len("base_model.model."):].replace(".lora_A", "")
+            merged[target] = p[target] + lora["alpha"] / lora["rank"] * adapters[name.replace("_A", "_B")] @ a
+    return merged
+
+
+def initial(shapes_by_name):
     """Formula that the test repeats: element i of the parameter with name length n, rounded to float32."""
     params = {}
-    for name, shape in shapes(c).items():
+    for name, shape in shapes_by_name.items():
         n = math.prod(shape)
-        base = 1.0 if "norm" in name else 0.0
+        base = 1.0 if "norm" in name or name.endswith(".bias") else 0.0
         data = [base + 0.4 * math.sin(0.7 * i * i + 1.3 * len(name) + i) for i in range(n)]
         data = torch.tensor(data).float().double().reshape(shape)
         params[name] = data.requires_grad_()
@@ -51,10 +83,27 @@ def rms_norm(x, w, eps):
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * w
 
 
-def rotate(x, theta):
-    *_, length, dim = x.shape
-    half = dim // 2
-    angle = torch.arange(length)[:, None] * theta ** (-torch.arange(half) / half)
+def frequencies(c):
+    """As transformers computes `inv_freq`."""
+    half = head_dim(c) // 2
+    inverse = c["ropeTheta"] ** (-torch.arange(half) / half)
+    scaling = c.get("ropeScaling")
+    if scaling is None:
+        return inverse
+    if scaling["type"] == "linear":
+        return inverse / scaling["factor"]
+    length, low, high = (scaling[k] for k in ("originalMaxLength", "lowFrequencyFactor", "highFrequencyFactor"))
+    wavelength = 2 * math.pi / inverse
+    scaled = torch.where(wavelength > length / low, inverse / scaling["factor"], inverse)
+    smooth = (length / wavelength - low) / (high - low)
+    medium = ~(wavelength < length / high) & ~(wavelength > length / low)
+    return torch.where(medium, (1 - smooth) * scaled / scaling["factor"] + smooth * scaled, scaled)
+
+
+def rotate(x, inverse):
+    *_, length, _dim = x.shape
+    half = len(inverse)
+    angle = torch.arange(length)[:, None] * inverse
     cos, sin = torch.cat([angle.cos()] * 2, -1), torch.cat([angle.sin()] * 2, -1)
     return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
 
@@ -62,7 +111,8 @@ def rotate(x, theta):
 def hidden_states(c, p, tokens, segments):
     rows, length = tokens.shape
     heads, kv = c["heads"], c["kvHeads"]
-    dim = c["hiddenSize"] // heads
+    dim = head_dim(c)
+    inverse = frequencies(c)
     allowed = torch.ones(length, length, dtype=torch.bool).tril()[None]
     if segments is not None:
         allowed = allowed & (segments[:, :, None] == segments[:, None, :])
@@ -70,10 +120,11 @@ def hidden_states(c, p, tokens, segments):
     for i in range(c["layers"]):
         n = f"model.layers.{i}."
         x = rms_norm(h, p[n + "input_layernorm.weight"], c["normEpsilon"])
-        split = lambda w, k: (x @ p[n + f"self_attn.{w}_proj.weight"].T).view(rows, length, k, dim).transpose(1, 2)
-        q, k, v = rotate(split("q", heads), c["ropeTheta"]), rotate(split("k", kv), c["ropeTheta"]), split("v", kv)
+        linear = lambda x, w: F.linear(x, p[n + f"self_attn.{w}_proj.weight"], p.get(n + f"self_attn.{w}_proj.bias"))
+        split = lambda w, k: linear(x, w).view(rows, length, k, dim).transpose(1, 2)
+        q, k, v = rotate(split("q", heads), inverse), rotate(split("k", kv), inverse), split("v", kv)
         a = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed[:, None], enable_gqa=True)
-        h = h + a.transpose(1, 2).reshape(rows, length, -1) @ p[n + "self_attn.o_proj.weight"].T
+        h = h + linear(a.transpose(1, 2).reshape(rows, length, -1), "o")
         x = rms_norm(h, p[n + "post_attention_layernorm.weight"], c["normEpsilon"])
         gate, up = x @ p[n + "mlp.gate_proj.weight"].T, x @ p[n + "mlp.up_proj.weight"].T
         h = h + (F.silu(gate) * up) @ p[n + "mlp.down_proj.weight"].T
@@ -86,8 +137,12 @@ def token_logprobs(c, p, tokens, segments, temperature):
     return torch.log_softmax(logits, -1).gather(-1, tokens[:, 1:, None])[..., 0]
 
 
-def case(name, c, tokens, weights, segments=None, temperature=1.0, grpo=None, steps=0):
-    p = initial(c)
+def case(name, c, tokens, weights, segments=None, temperature=1.0, grpo=None, steps=0, lora=None):
+    p = initial(shapes(c))
+    adapters = initial(adapter_shapes(c, lora)) if lora else {}
+    trained = adapters or p
+    if lora:
+        p = adapted({n: q.detach() for n, q in p.items()}, adapters, lora)
     t = torch.tensor(tokens)
     w = torch.tensor(weights)[:, 1:]
     seg = None if segments is None else torch.tensor(segments)
@@ -95,6 +150,8 @@ def case(name, c, tokens, weights, segments=None, temperature=1.0, grpo=None, st
     result = dict(name=name, config=c, tokens=tokens, weights=weights, temperature=temperature)
     if segments is not None:
         result["segments"] = segments
+    if lora:
+        result["lora"] = lora
 
     def loss_of():
         logp = token_logprobs(c, p, t, seg, temperature)
@@ -122,7 +179,7 @@ def case(name, c, tokens, weights, segments=None, temperature=1.0, grpo=None, st
     loss, logp, extra = loss_of()
     loss.backward()
     result |= dict(loss=loss.item(), logprobs=logp.tolist(), **extra)
-    result["gradients"] = {n: round_list(q.grad) for n, q in p.items()}
+    result["gradients"] = {n: round_list(q.grad) for n, q in trained.items()}
     if steps:
         decay = [q for n, q in p.items() if "norm" not in n]
         plain = [q for n, q in p.items() if "norm" in n]
@@ -155,5 +212,14 @@ cases = [
     case("supervised, packed rows", BASE, TOKENS, [[0.0] + [1.0] * 7] * 3, segments=SEGMENTS),
     case("GRPO, temperature 0.7", dict(BASE, kvHeads=1), TOKENS, MASK, temperature=0.7,
          grpo=dict(advantages=[1.463849, -0.585539, 0.801783], clip=0.2, klCoefficient=0.05)),
+    case("supervised, Qwen2 biases, own head size, linear rope", dict(BASE, attentionBias="qkv", headDim=6,
+         ropeScaling=dict(type="linear", factor=2.0)), TOKENS, WEIGHTS),
+    case("supervised, biases everywhere, llama3 rope", dict(BASE, attentionBias="qkvo", tieEmbeddings=False,
+         ropeScaling=dict(type="llama3", factor=8.0, lowFrequencyFactor=1.0, highFrequencyFactor=4.0,
+                          originalMaxLength=32)), TOKENS, WEIGHTS),
+    case("LoRA on all projections", BASE, TOKENS, WEIGHTS, lora=dict(rank=2, alpha=5.0, targets=[
+         "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])),
+    case("LoRA on queries and values, packed, untied", dict(BASE, tieEmbeddings=False, attentionBias="qkv"), TOKENS,
+         [[0.0] + [1.0] * 7] * 3, segments=SEGMENTS, lora=dict(rank=3, alpha=3.0, targets=["q_proj", "v_proj"])),
 ]
 print(json.dumps(dict(madeWith=f"PyTorch {torch.__version__}, float64", cases=cases)))

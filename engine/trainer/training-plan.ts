@@ -1,0 +1,60 @@
+/** What a training job changes: the whole model, or adapters on it. */
+import type { LoadedModel } from '../checkpoint/model-directory.js';
+import { badJob } from '../errors.js';
+import type { GrpoJob, SupervisedJob } from '../job.js';
+import { adapterLayout, initializeAdapter } from '../model/adapter.js';
+import { TrainingRuntime } from '../model/runtime.js';
+import { trainables, type TrainedModel } from '../model/trained-model.js';
+import type { OptimizerState } from '../optimizer/adamw.js';
+import type { DecoderWeights } from '../rollout/decoder.js';
+import { keepsArena, trainingSessions, type BatchPlan } from './batches.js';
+
+export interface TrainingPlan {
+  /** The starting model; its weights stay as they are. */
+  model: LoadedModel;
+  trained: TrainedModel;
+  batches: BatchPlan;
+}
+
+/** @throws EngineError (bad job) where no weight of the model is a LoRA target */
+export function planTraining(job: SupervisedJob | GrpoJob, model: LoadedModel): TrainingPlan {
+  const { layout } = model;
+  const adapter = job.lora && adapterLayout(layout, job.lora);
+  if (adapter?.targets.length === 0)
+    throw badJob(`lora.targets ${job.lora?.targets.join(', ')}: the model has no such projections`);
+  const { config } = layout;
+  const { recompute, microBatchTokens } = job;
+  return {
+    model,
+    trained: { layout, adapter, recompute },
+    batches: { config, recompute, microBatchTokens },
+  };
+}
+
+/** The vector that training starts from: a copy of the model's weights, or seeded adapters that change nothing yet. */
+export function initialTrainables({ model, trained }: TrainingPlan, seed: number): Float32Array {
+  return trained.adapter ? initializeAdapter(trained.adapter, seed) : model.parameters.slice();
+}
+
+export function createRuntime(
+  { model, trained, batches }: TrainingPlan,
+  state: OptimizerState,
+  job: SupervisedJob | GrpoJob,
+): Promise<TrainingRuntime> {
+  return TrainingRuntime.create(trained.layout, state, {
+    threads: job.threads,
+    optimizer: job.optimizer,
+    maxSessions: trainingSessions(batches),
+    arena: keepsArena(batches),
+    ...(trained.adapter ? { adapter: { layout: trained.adapter, frozen: model.parameters } } : {}),
+    ...(trained.recompute ? { recompute: true } : {}),
+  });
+}
+
+/** The weights that rollouts use: the trained ones, or the starting model with the trained adapters. */
+export function rolloutWeights({ model, trained }: TrainingPlan, flat: Float32Array): DecoderWeights {
+  return trained.adapter ? { parameters: model.parameters, adapter: flat } : { parameters: flat };
+}
+
+/** Numbers that the optimiser changes. */
+export const trainedSize = ({ trained }: TrainingPlan): number => trainables(trained).size;
