@@ -26,6 +26,10 @@ export function badData(message: string, cause?: unknown): EngineError {
   return new EngineError('EngineBadData', message, { cause });
 }
 
+/** How onnxruntime and the JavaScript engine say that memory ran out. */
+const OUT_OF_MEMORY =
+  /Failed to allocate memory|bad_alloc|BFCArena|Array buffer allocation failed|Invalid typed array length|out of memory/i;
+
 const DISK_CODES = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Turn anything thrown into an `EngineError`; system errors keep their file and get a sentence. */
@@ -44,6 +48,13 @@ export function toEngineError(error: unknown): EngineError {
       {
         cause: error,
       },
+    );
+  if (OUT_OF_MEMORY.test(message ?? ''))
+    // The same job would meet the same limit again, so it is the job's fault.
+    return badJob(
+      'memory ran out: set recompute, lower microBatchTokens (the result is the same but for rounding) or batchSize, ' +
+        'train adapters (lora), or use a machine with more memory',
+      error,
     );
   return new EngineError('EngineFailed', message ?? String(error), { cause: error });
 }

@@ -95,6 +95,10 @@ const common = {
   outputDir: z.string(),
   /** Threads of the math library; more than the physical cores is far slower. */
   threads: z.int().positive().default(2),
+  device: z
+    .enum(['cpu', 'cuda', 'auto'])
+    .optional()
+    .describe('default: cpu; auto takes CUDA where its libraries load'),
 };
 const training = {
   ...common,
@@ -114,6 +118,24 @@ const training = {
     .min(128)
     .optional()
     .describe('tokens, padding included, that go through a graph at once; default: by the size of the model'),
+};
+
+/** Forms of the objective, see `engine/loss/grpo.ts` and `engine/loss/advantages.ts`; absent fields are plain GRPO. */
+const grpoVariants = {
+  objective: z
+    .enum(['grpo', 'dapo', 'dr-grpo', 'gspo'])
+    .optional()
+    .describe(
+      'dapo: only groups that disagree, drawn until the step is full; dr-grpo; gspo: ratios of whole answers',
+    ),
+  clipHigh: z.number().positive().optional().describe('upper clip; default: 0.28 for dapo, else as clip'),
+  maxDraws: z.int().min(1).optional().describe('dapo: rounds of rollouts a step may take; default 3'),
+  topP: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe('draw from the likeliest tokens of this total probability'),
 };
 
 export const supervisedJobSchema = z.strictObject({
@@ -140,6 +162,7 @@ export const grpoJobSchema = z.strictObject({
   maxNewTokens: z.int().positive(),
   clip: z.number().positive().default(0.2),
   klCoefficient: z.number().min(0).default(0.001),
+  ...grpoVariants,
 });
 export const generateJobSchema = z.strictObject({
   kind: z.literal('generate'),
@@ -147,6 +170,7 @@ export const generateJobSchema = z.strictObject({
   /** 0 is greedy decoding. */
   temperature: z.number().min(0).default(0),
   samples: z.int().positive().default(1),
+  topP: z.number().gt(0).max(1).optional(),
   batchSize: z.int().positive().default(64),
   maxPromptTokens: z.int().positive(),
   maxNewTokens: z.int().positive(),

@@ -187,6 +187,13 @@ const grpo = z.strictObject({
     .max(1)
     .optional()
     .describe('share of reasoning prompts; default: as in the data'),
+  objective: z
+    .enum(['grpo', 'dapo', 'dr-grpo', 'gspo'])
+    .optional()
+    .describe('form of the objective; default: grpo'),
+  clipHigh: z.number().positive().optional().describe('upper clip; default: 0.28 for dapo, else as clip'),
+  maxDraws: z.int().min(1).optional().describe('dapo: rounds of rollouts a step may take; default 3'),
+  topP: z.number().gt(0).max(1).optional().describe('rollouts draw from the likeliest tokens only'),
   ...memory,
   ...optimizer,
 });
@@ -216,6 +223,10 @@ export const recipeSchema = z.strictObject({
   grpo,
   evaluate,
   threads: z.int().positive().default(2).describe('CPU threads of the training engine'),
+  device: z
+    .enum(['cpu', 'cuda', 'auto'])
+    .optional()
+    .describe('where training runs; default: cpu. The CUDA path was never run on a GPU'),
 });
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Pretrained = z.infer<typeof pretrained>;

@@ -8,7 +8,9 @@ import { VERSIONS } from '../versions.js';
 /** What determines the trained weights. How often checkpoints are written does not, nor do threads. */
 export function trainingIdentity({ stage, seed, recipe, model, tokenizer, data }: TrainInput): StageIdentity {
   const section = sectionOf(recipe, stage);
-  const { checkpointEverySteps: _, ...settings } = section;
+  const { checkpointEverySteps: _, ...ofStage } = section;
+  // Other devices round otherwise.
+  const settings = { ...ofStage, ...(recipe.device ? { device: recipe.device } : {}) };
   return {
     stage,
     inputs: { data, ...(model ? { model } : {}), ...(tokenizer ? { tokenizer } : {}) },
@@ -35,6 +37,7 @@ export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths):
     data: paths.data,
     outputDir: paths.output,
     threads: recipe.threads,
+    ...(recipe.device ? { device: recipe.device } : {}),
     checkpointEverySteps: section.checkpointEverySteps,
     optimizer: optimizerOf(section),
     ...memoryOf(section),
@@ -43,6 +46,7 @@ export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths):
   if (stage === 'grpo') {
     const { steps, promptsPerStep, groupSize, miniBatches, temperature, maxNewTokens, clip, klCoefficient } =
       recipe.grpo;
+    const { objective, clipHigh, maxDraws, topP } = recipe.grpo;
     return {
       kind: 'grpo',
       ...common,
@@ -55,6 +59,10 @@ export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths):
       maxNewTokens,
       clip,
       klCoefficient,
+      ...(objective === undefined ? {} : { objective }),
+      ...(clipHigh === undefined ? {} : { clipHigh }),
+      ...(maxDraws === undefined ? {} : { maxDraws }),
+      ...(topP === undefined ? {} : { topP }),
       maxPromptTokens: maxLength - maxNewTokens,
     } satisfies GrpoJob;
   }

@@ -8,6 +8,7 @@ const sampleSchema = z.looseObject({ id: z.string(), prompt: z.string(), complet
 
 /** A sequence prompt + completion + end-of-text. */
 export interface EncodedSample {
+  id: string;
   tokens: Int32Array;
   /** Weight of predicting `tokens[i]` from those before it; the first token has none. */
   weights: Float32Array;
@@ -42,6 +43,6 @@ export function readSupervisedData(
     const weights = new Float32Array(tokens.length).fill(1);
     weights.fill(promptLossWeight, 0, prompt.length);
     weights[0] = 0;
-    return { tokens, weights };
+    return { id: value.id, tokens, weights };
   });
 }

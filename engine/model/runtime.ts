@@ -9,15 +9,16 @@
  */
 import type { GrpoSettings } from '../loss/grpo.js';
 import type { GraphBuilder } from '../onnx/graph-builder.js';
-import type { Tensors } from '../onnx/session.js';
+import type { Provider, Tensors } from '../onnx/session.js';
 import type { AdamSettings, OptimizerState } from '../optimizer/adamw.js';
 import { AdamW } from '../optimizer/adamw.js';
 import type { GrpoBatch, SupervisedBatch, TokenBatch } from './batch.js';
 import { BatchLayout, minimumPositions } from './batch.js';
 import type { FlatLayout, ParameterLayout } from './parameters.js';
+import { sequenceInputs } from './sequence-inputs.js';
 import { SessionCache } from './session-cache.js';
 import type { GraphShape } from './training-graphs.js';
-import { grpoGraph, logprobGraph, supervisedGraph } from './training-graphs.js';
+import { grpoGraph, gspoGraph, logprobGraph, supervisedGraph } from './training-graphs.js';
 import type { TrainedModel } from './trained-model.js';
 import { trainables } from './trained-model.js';
 import { parameterTensors } from './weights.js';
@@ -29,8 +30,9 @@ export interface RuntimeOptions {
   optimizer?: AdamSettings;
   /** Graphs kept loaded, one per objective and batch shape. Default 12. */
   maxSessions?: number;
-  /** See `SessionSettings.arena`. */
+  /** See `SessionSettings`. */
   arena?: boolean;
+  provider?: Provider;
   /** Train low-rank adapters on these weights, which stay as they are; the state is then that of the adapters. */
   adapter?: { layout: AdapterLayout; frozen: Float32Array };
   /** Compute layers again in the backward pass, see `TrainedModel`. */
@@ -96,7 +98,8 @@ export class TrainingRuntime {
         throw new Error(`state vector has ${vector.length} elements, the architecture needs ${trained.size}`);
       }
     }
-    const settings = { threads: options.threads, arena: options.arena ?? true };
+    const { threads, provider } = options;
+    const settings = { threads, provider, arena: options.arena ?? true };
     const optimizer =
       options.optimizer && (await AdamW.create(trained.size, trained.decaySize, options.optimizer, settings));
     return new TrainingRuntime(
@@ -143,8 +146,40 @@ export class TrainingRuntime {
       refLogprobs: rows.perToken('refLogprobs', batch.refLogprobs),
     };
     const shape = shapeOf(rows, settings.temperature ?? 1);
-    const kind = `grpo ${settings.clip} ${settings.klCoefficient}`;
+    const kind = `grpo ${settings.clip} ${settings.clipHigh ?? settings.clip} ${settings.klCoefficient}`;
     const result = await this.#accumulate(kind, shape, feeds, () => grpoGraph(this.model, shape, settings));
+    return {
+      loss: scalarOf(result, 'loss'),
+      kl: scalarOf(result, 'kl'),
+      clipShare: scalarOf(result, 'clipShare'),
+    };
+  }
+
+  /**
+   * As `gradGrpo`, with one ratio per completion (GSPO). A completion is what has weight in a row, or in a segment of a
+   * packed row; its advantage is that of its tokens.
+   * @param total completion tokens and completions of the whole optimiser batch
+   */
+  async gradGspo(
+    batch: GrpoBatch,
+    total: { tokens: number; sequences: number },
+    settings: GrpoSettings & { temperature?: number },
+  ): Promise<GrpoPart> {
+    expectPositive('total.tokens', total.tokens);
+    const rows = new BatchLayout(batch, minimumPositions(this.layout.config));
+    const { count, ...sequenceFeeds } = sequenceInputs(rows, batch, total.sequences);
+    const feeds = {
+      ...rows.feeds(),
+      ...sequenceFeeds,
+      weights: rows.perToken('weights', batch.weights, 1 / total.tokens),
+      oldLogprobs: rows.perToken('oldLogprobs', batch.oldLogprobs),
+      refLogprobs: rows.perToken('refLogprobs', batch.refLogprobs),
+    };
+    const shape = shapeOf(rows, settings.temperature ?? 1);
+    const kind = `gspo ${count} ${settings.clip} ${settings.clipHigh ?? settings.clip} ${settings.klCoefficient}`;
+    const result = await this.#accumulate(kind, shape, feeds, () =>
+      gspoGraph(this.model, shape, settings, count),
+    );
     return {
       loss: scalarOf(result, 'loss'),
       kl: scalarOf(result, 'kl'),

@@ -1,7 +1,7 @@
 /** The graphs that training runs: one per objective and static shape. */
 import { gradients } from '../autodiff/gradients.js';
 import type { GrpoSettings } from '../loss/grpo.js';
-import { grpoLoss } from '../loss/grpo.js';
+import { grpoLoss, gspoLoss } from '../loss/grpo.js';
 import { supervisedLoss } from '../loss/supervised.js';
 import { tokenLogprobs } from '../loss/token-logprobs.js';
 import { GraphBuilder } from '../onnx/graph-builder.js';
@@ -83,4 +83,38 @@ export function grpoGraph(model: TrainedModel, shape: GraphShape, settings: Grpo
   built.g.output('clipShare', clipShare);
   outputGradients(built, loss);
   return built.g;
+}
+
+/**
+ * Inputs `weights`, `oldLogprobs`, `refLogprobs` per token; `members` [sequences, rows], `sequenceAdvantages` and
+ * `sequenceWeights` [sequences]; outputs as `grpoGraph`.
+ */
+export function gspoGraph(
+  model: TrainedModel,
+  shape: GraphShape,
+  settings: GrpoSettings,
+  sequences: number,
+): GraphBuilder {
+  const built = trunk('gspo', model, shape, model.adapter !== undefined);
+  const { g, logprobs, perToken } = built;
+  const { loss, kl, clipShare } = gspoLoss(
+    g,
+    {
+      logprobs,
+      oldLogprobs: perToken('oldLogprobs'),
+      refLogprobs: perToken('refLogprobs'),
+      weights: perToken('weights'),
+    },
+    {
+      members: g.input('members', 'float32', [sequences, shape.length * shape.batch]),
+      advantages: g.input('sequenceAdvantages', 'float32', [sequences]),
+      weights: g.input('sequenceWeights', 'float32', [sequences]),
+    },
+    settings,
+  );
+  g.output('loss', loss);
+  g.output('kl', kl);
+  g.output('clipShare', clipShare);
+  outputGradients(built, loss);
+  return g;
 }

@@ -4,11 +4,15 @@ import type { DType, Shape, Value } from './types.js';
 
 export type Tensors = Record<string, Tensor>;
 
+export type Provider = 'cpu' | 'cuda';
+
 export interface SessionSettings {
   /** Threads of the math library. Results do not depend on it. */
   threads: number;
   /** Keep freed memory for the next run. Default true; false saves about 40 % of the memory and costs time. */
   arena?: boolean;
+  /** Default: the CPU. */
+  provider?: Provider | undefined;
 }
 
 /** A graph loaded into onnxruntime. `run` blocks the calling thread while it computes. */
@@ -44,10 +48,11 @@ export class GraphSession {
  */
 const SPIN_MICROSECONDS = '50';
 
-/** Loads `graph` on the CPU in float32. Weights are inputs in our graphs, so prepacking them would only cost. */
+/** Loads `graph` in float32, on the CPU unless another provider is named. Weights are inputs in our graphs, so prepacking them would only cost. */
 export async function createSession(graph: GraphBuilder, settings: SessionSettings): Promise<GraphSession> {
   const session = await InferenceSession.create(graph.build(), {
-    executionProviders: ['cpu'],
+    // What CUDA has no kernel for falls to the CPU.
+    executionProviders: settings.provider === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
     executionMode: 'sequential',
     intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,

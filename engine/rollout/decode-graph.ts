@@ -22,6 +22,9 @@ import { preparedInputs } from './prepared-weights.js';
 
 const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', shape });
 
+/** How tokens are chosen: the likeliest, drawn from all, or drawn from the likeliest of a total probability (top-p). */
+export type Choosing = 'greedy' | 'sample' | 'nucleus';
+
 /**
  * Inputs besides the prepared weights:
  * - `key.N` float32 [sources, kvHeads, headDim, past], `value.N` float32 [sources, kvHeads, past, headDim], and `rows`
@@ -30,17 +33,19 @@ const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', sh
  * - `tokens` int64 [rows]: the last token of each row, whose keys are not in the past yet;
  * - `positions` int64 [rows, 1]: where that token stands;
  * - `done` bool [rows]; `stops` int64 [1, stops]: tokens that end a row; `trips` int64 scalar: most tokens to generate;
- * - when sampling, `uniforms` float32 [trips, rows, 1] in [0, 1 − 2^-23] and `inverseTemperature` float32 scalar.
+ * - when sampling, `uniforms` float32 [trips, rows, 1] in [0, 1 − 2^-23] and `inverseTemperature` float32 scalar; for
+ *   `nucleus` also `topP` float32 scalar.
  *
  * Outputs: `generated` int64 [steps, rows], `logps` float32 [steps, rows]: log-probabilities of those tokens under
  * softmax(logits / temperature) (temperature 1 when greedy), and `key.N.next`, `value.N.next`, longer by the
  * steps. It stops early once all rows are done; what a row generates after its end is junk.
  */
-export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBuilder {
+export function decodeGraph(layout: ParameterLayout, choosing: Choosing): GraphBuilder {
+  const sampling = choosing !== 'greedy';
   const { config } = layout;
   const { heads, kvHeads, layers, normEpsilon } = config;
   const d = headDim(config);
-  const outer = new GraphBuilder(sampling ? 'sample' : 'greedy');
+  const outer = new GraphBuilder(choosing);
   const weights = preparedInputs(outer, layout, 'scaled');
   const rows = outer.input('rows', 'int64', [UNKNOWN]);
   const mask = outer.input('mask', 'float32', [UNKNOWN, 1, 1, UNKNOWN]);
@@ -52,6 +57,7 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
   const trips = outer.input('trips', 'int64', []);
   const uniforms = sampling ? outer.input('uniforms', 'float32', [UNKNOWN, UNKNOWN, 1]) : undefined;
   const inverseTemperature = sampling ? outer.input('inverseTemperature', 'float32', []) : undefined;
+  const topP = choosing === 'nucleus' ? outer.input('topP', 'float32', []) : undefined;
   const tables = rotaryInputs(outer, config);
 
   const past = Array.from({ length: layers }, (_, i) => {
@@ -107,7 +113,7 @@ export function decodeGraph(layout: ParameterLayout, sampling: boolean): GraphBu
       const logits = product(g, x, weights.head);
       const choice =
         uniforms && inverseTemperature
-          ? sample(g, ops.mul(g, logits, inverseTemperature), ops.gather(g, uniforms, iteration))
+          ? sample(g, ops.mul(g, logits, inverseTemperature), ops.gather(g, uniforms, iteration), topP)
           : greedy(g, logits);
       const next = ops.squeeze(g, choice.token, [1]);
       const isStop = ops.cast(g, ops.equal(g, choice.token, stops), 'int32');
@@ -169,14 +175,40 @@ function greedy(g: GraphBuilder, logits: Value): { token: Value; logp: Value } {
 
 /**
  * Inverse-CDF sampling: the first token whose cumulative probability exceeds uniform · total. With uniforms of 23
- * bits the target stays below the total in float32, so a token with positive probability is always found.
+ * bits the target stays below the total in float32, so a token with positive probability is always found. With `topP`
+ * only the nucleus is drawn from (Holtzman et al. 2020); the log-probability stays that under the whole distribution,
+ * as the training graph computes it.
  */
-function sample(g: GraphBuilder, logits: Value, uniform: Value): { token: Value; logp: Value } {
+function sample(
+  g: GraphBuilder,
+  logits: Value,
+  uniform: Value,
+  topP: Value | undefined,
+): { token: Value; logp: Value } {
   const logps = ops.logSoftmax(g, logits);
-  const cumulative = g.op('CumSum', [ops.exp(g, logps), g.scalar(1, 'int64')]);
-  const total = g.op('Gather', [cumulative, g.constant('int64', [1], [logits.shape[1]! - 1])], { axis: 1 });
+  if (!topP) {
+    const token = inverse(g, ops.exp(g, logps), uniform);
+    return { token, logp: ops.gatherElements(g, logps, token, 1) };
+  }
+  // Tokens in order of probability, those of equal probability by id; a token stays while those before it are below p.
+  const size = logits.shape[1]!;
+  const [sorted, ids] = g.ops(
+    'TopK',
+    [ops.exp(g, logps), g.ints([size])],
+    { axis: 1, largest: 1, sorted: 1 },
+    { specs: [floats(logits.shape), { dtype: 'int64', shape: logits.shape }] },
+  ) as [Value, Value];
+  const before = ops.sub(g, g.op('CumSum', [sorted, g.scalar(1, 'int64')]), sorted);
+  const rank = inverse(g, ops.where(g, ops.less(g, before, topP), sorted, 0), uniform);
+  const token = ops.gatherElements(g, ids, rank, 1);
+  return { token, logp: ops.gatherElements(g, logps, token, 1) };
+}
+
+/** The first index [rows, 1] whose cumulative weight exceeds uniform · total. */
+function inverse(g: GraphBuilder, weights: Value, uniform: Value): Value {
+  const cumulative = g.op('CumSum', [weights, g.scalar(1, 'int64')]);
+  const total = g.op('Gather', [cumulative, g.constant('int64', [1], [weights.shape[1]! - 1])], { axis: 1 });
   const target = ops.mul(g, uniform, total);
   const below = ops.cast(g, ops.lessOrEqual(g, cumulative, target), 'int32');
-  const token = ops.cast(g, ops.reduceSum(g, below, [1]), 'int64');
-  return { token, logp: ops.gatherElements(g, logps, token, 1) };
+  return ops.cast(g, ops.reduceSum(g, below, [1]), 'int64');
 }

@@ -1,11 +1,11 @@
 /** Generation: batches of prompts in, sampled or greedy completions with their log-probabilities out. */
-import { createSession, tensor, type GraphSession, type Tensors } from '../onnx/index.js';
+import { createSession, tensor, type GraphSession, type Provider, type Tensors } from '../onnx/index.js';
 import type { ParameterLayout } from '../model/parameters.js';
 import type { TrainedModel } from '../model/trained-model.js';
 import { samplingUniforms } from '../data/random.js';
 import { badJob } from '../errors.js';
 import { cacheNames } from './blocks.js';
-import { decodeGraph } from './decode-graph.js';
+import { decodeGraph, type Choosing } from './decode-graph.js';
 import { MASKED, prefillGraph } from './prefill-graph.js';
 import { prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
 
@@ -29,6 +29,8 @@ export interface GenerationSettings {
   samples: number;
   /** 0 is greedy; otherwise tokens are drawn from softmax(logits / temperature). */
   temperature: number;
+  /** Draw from the likeliest tokens whose probabilities add up to this; 1 or absent: from all. */
+  topP?: number | undefined;
   maxNewTokens: number;
   /** Most rows decoded together. */
   batchSize: number;
@@ -45,7 +47,7 @@ export interface Completion {
   sample: number;
   /** Generated ids; the last one is the stop token if `finished`. */
   tokens: Int32Array;
-  /** Log-probability of each token under the distribution it was drawn from (greedy: at temperature 1). */
+  /** Log-probability of each token under softmax(logits / temperature) (greedy: at temperature 1). */
   logps: Float32Array;
   /** False where `maxNewTokens` cut it. */
   finished: boolean;
@@ -94,13 +96,14 @@ const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** Generates with the weights given to each call. Sessions are made on first use and kept until `release`. */
 export class Decoder {
   private readonly prefills = new Map<number, GraphSession>();
-  private readonly decoders = new Map<boolean, GraphSession>();
+  private readonly decoders = new Map<Choosing, GraphSession>();
   private readonly layout: ParameterLayout;
   private preparation: GraphSession | undefined;
 
   constructor(
     private readonly model: TrainedModel,
     private readonly threads: number,
+    private readonly provider?: Provider,
   ) {
     this.layout = model.layout;
   }
@@ -160,6 +163,7 @@ export class Decoder {
     // It runs once a call, on much memory that nothing else needs.
     this.preparation ??= await createSession(prepareGraph(this.model), {
       threads: this.threads,
+      provider: this.provider,
       arena: false,
     });
     const factors = await this.preparation.run(prepareFeeds(this.model, parameters, adapter));
@@ -169,17 +173,19 @@ export class Decoder {
   private async prefillSession(bucket: number): Promise<GraphSession> {
     let session = this.prefills.get(bucket);
     if (session === undefined) {
-      session = await createSession(prefillGraph(this.layout, bucket), { threads: this.threads });
+      const { threads, provider } = this;
+      session = await createSession(prefillGraph(this.layout, bucket), { threads, provider });
       this.prefills.set(bucket, session);
     }
     return session;
   }
 
-  private async decodeSession(sampling: boolean): Promise<GraphSession> {
-    let session = this.decoders.get(sampling);
+  private async decodeSession(choosing: Choosing): Promise<GraphSession> {
+    let session = this.decoders.get(choosing);
     if (session === undefined) {
-      session = await createSession(decodeGraph(this.layout, sampling), { threads: this.threads });
-      this.decoders.set(sampling, session);
+      const { threads, provider } = this;
+      session = await createSession(decodeGraph(this.layout, choosing), { threads, provider });
+      this.decoders.set(choosing, session);
     }
     return session;
   }
@@ -280,7 +286,8 @@ export class Decoder {
     settings: GenerationSettings,
   ) {
     const sampling = settings.temperature > 0;
-    const session = await this.decodeSession(sampling);
+    const nucleus = settings.topP !== undefined && settings.topP < 1;
+    const session = await this.decodeSession(!sampling ? 'greedy' : nucleus ? 'nucleus' : 'sample');
     const rows = Array.from({ length: Math.max(live.length, MIN_ROWS) }, (_, i) => live[i] ?? live[0]!);
     const past = at.bucket + at.generated;
     const mask = new Float32Array(rows.length * past);
@@ -311,6 +318,7 @@ export class Decoder {
         rows.length,
         1,
       ]);
+      if (nucleus) feeds['topP'] = tensor('float32', Float32Array.of(settings.topP!), []);
       feeds['inverseTemperature'] = tensor('float32', Float32Array.of(1 / settings.temperature), []);
     }
     const output = await session.run(feeds);

@@ -6,6 +6,7 @@ import { crashPoint } from '../crash-point.js';
 import { readGenerationPrompts } from '../data/prompts.js';
 import { hashId } from '../data/random.js';
 import type { GenerateJob, GenerationOutput } from '../job.js';
+import { providerOf } from '../onnx/device.js';
 import { Decoder, type Completion } from '../rollout/decoder.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { loadSourceModel } from './source-model.js';
@@ -26,10 +27,11 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
   const total = prompts.length * job.samples;
   io.emit({ type: 'started', totalSteps: total, resumedAt: 0, parameters: layout.size });
   await crashPoint('engine.before-first-step');
-  const decoder = new Decoder({ layout }, job.threads);
+  const decoder = new Decoder({ layout }, job.threads, await providerOf(job.device));
   const settings = {
     samples: job.samples,
     temperature: job.temperature,
+    topP: job.topP,
     maxNewTokens: job.maxNewTokens,
     batchSize: job.batchSize,
     seed: job.seed,

@@ -35,7 +35,7 @@ export async function rollOut(
   tokenizer: TextTokenizer,
   weights: DecoderWeights,
   drawn: readonly DrawnPrompt[],
-  settings: GenerationSettings,
+  settings: GenerationSettings & { divideAdvantages?: boolean },
 ): Promise<Rollout[][]> {
   const completions = await decoder.generate(
     weights,
@@ -46,7 +46,7 @@ export async function rollOut(
     const group = completions.slice(index * settings.samples, (index + 1) * settings.samples);
     const texts = group.map((completion) => tokenizer.decode(completion.tokens));
     const rewards = texts.map((text) => correctnessReward(text, prompt.gold));
-    const advantages = groupAdvantages(rewards);
+    const advantages = groupAdvantages(rewards, settings.divideAdvantages);
     const start = prompt.tokens.length;
     return group.map(({ tokens, logps }, sample) => {
       const length = start + tokens.length;

@@ -7,6 +7,7 @@ import { learningRate } from '../optimizer/schedule.js';
 import { perToken, planMicroBatches, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { loadSourceModel } from './source-model.js';
+import { namesOf, requireFiniteLoss } from './divergence.js';
 import { createRuntime, planTraining } from './training-plan.js';
 import { TrainingSession, type Step } from './training-session.js';
 
@@ -40,7 +41,9 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
       plan.batches,
     )) {
       const micro = { ...tokenBatch(rows, sequences, tokenizer.padding), weights: perToken(rows, weights) };
-      loss += (await runtime.gradSupervised(micro, totalWeight)).loss;
+      const part = await runtime.gradSupervised(micro, totalWeight);
+      requireFiniteLoss(part.loss, () => namesOf(rows, (index) => batch[index]!.id));
+      loss += part.loss;
       await io.breathe();
     }
     const rate = learningRate(job.optimizer, number - 1, totalSteps);

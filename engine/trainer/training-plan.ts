@@ -4,6 +4,7 @@ import { badJob } from '../errors.js';
 import type { GrpoJob, SupervisedJob } from '../job.js';
 import { adapterLayout, initializeAdapter } from '../model/adapter.js';
 import { TrainingRuntime } from '../model/runtime.js';
+import { providerOf } from '../onnx/device.js';
 import { trainables, type TrainedModel } from '../model/trained-model.js';
 import type { OptimizerState } from '../optimizer/adamw.js';
 import type { DecoderWeights } from '../rollout/decoder.js';
@@ -36,13 +37,14 @@ export function initialTrainables({ model, trained }: TrainingPlan, seed: number
   return trained.adapter ? initializeAdapter(trained.adapter, seed) : model.parameters.slice();
 }
 
-export function createRuntime(
+export async function createRuntime(
   { model, trained, batches }: TrainingPlan,
   state: OptimizerState,
   job: SupervisedJob | GrpoJob,
 ): Promise<TrainingRuntime> {
   return TrainingRuntime.create(trained.layout, state, {
     threads: job.threads,
+    provider: await providerOf(job.device),
     optimizer: job.optimizer,
     maxSessions: trainingSessions(batches),
     arena: keepsArena(batches),

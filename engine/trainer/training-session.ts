@@ -8,6 +8,7 @@ import type { GrpoJob, StepMetrics, SupervisedJob } from '../job.js';
 import { jobFingerprint } from './fingerprint.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { trainables } from '../model/trained-model.js';
+import { DivergedError } from './divergence.js';
 import { initialTrainables, trainedSize, type TrainingPlan } from './training-plan.js';
 import { writeTrainedModel } from './trained-output.js';
 
@@ -76,7 +77,11 @@ export class TrainingSession {
       }
       const began = performance.now();
       const number = state.step + 1;
-      const figures = await step(number, state, (file, line) => this.record(file, line));
+      const figures = await step(number, state, (file, line) => this.record(file, line)).catch(
+        (error: unknown) => {
+          throw error instanceof DivergedError ? error.at(number, saved ?? this.resumedAt) : error;
+        },
+      );
       requireFinite(number, figures);
       state.step = number;
       const seconds = Math.round(performance.now() - began) / 1000;

@@ -20,7 +20,15 @@ interface GoldenCase {
   logprobs: number[][];
   gradients: Record<string, number[]>;
   lora?: LoraSettings;
-  grpo?: { advantages: number[]; clip: number; klCoefficient: number; old: number[][]; ref: number[][] };
+  grpo?: {
+    objective?: string;
+    advantages: number[];
+    clip: number;
+    clipHigh?: number;
+    klCoefficient: number;
+    old: number[][];
+    ref: number[][];
+  };
   adamw?: {
     settings: Omit<OptimizerSettings, 'schedule' | 'warmupSteps' | 'flatShare' | 'finalShare'>;
     norms: number[];
@@ -77,7 +85,10 @@ async function gradient(
     oldLogprobs: Float32Array.from(c.grpo.old.flat()),
     refLogprobs: Float32Array.from(c.grpo.ref.flat()),
   };
-  return runtime.gradGrpo(grpo, total, { ...c.grpo, temperature: c.temperature });
+  const settings = { ...c.grpo, temperature: c.temperature };
+  return c.grpo.objective === 'gspo'
+    ? runtime.gradGspo(grpo, { tokens: total, sequences: batch.rows }, settings)
+    : runtime.gradGrpo(grpo, total, settings);
 }
 
 /** A runtime for the case: the whole decoder, or its adapters on frozen weights; with every layer computed twice or not. */

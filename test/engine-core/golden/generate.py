@@ -159,9 +159,18 @@ def case(name, c, tokens, weights, segments=None, temperature=1.0, grpo=None, st
             return -(logp * w).sum() / total, logp, {}
         old, ref = torch.tensor(grpo["old"])[:, 1:], torch.tensor(grpo["ref"])[:, 1:]
         advantage = torch.tensor(grpo["advantages"])[:, None]
+        high = grpo.get("clipHigh", grpo["clip"])
+        if grpo.get("objective") == "gspo":
+            s = (((logp - old).clamp(-20, 20) * w).sum(1) / w.sum(1)).exp()
+            a = advantage[:, 0]
+            plain, clipped = -a * s, -a * s.clamp(1 - grpo["clip"], 1 + high)
+            d = (ref - logp).clamp(-20, 20)
+            kl = ((d.exp() - d - 1).clamp(max=10) * w).sum() / total
+            extra = dict(kl=kl.item(), clipShare=(clipped > plain).double().mean().item())
+            return torch.maximum(plain, clipped).mean() + grpo["klCoefficient"] * kl, logp, extra
         ratio = (logp - old).clamp(-20, 20).exp()
         plain = -advantage * ratio
-        clipped = -advantage * ratio.clamp(1 - grpo["clip"], 1 + grpo["clip"])
+        clipped = -advantage * ratio.clamp(1 - grpo["clip"], 1 + high)
         d = (ref - logp).clamp(-20, 20)
         k3 = (d.exp() - d - 1).clamp(max=10)
         mean = lambda x: (x * w).sum() / total
@@ -212,6 +221,11 @@ cases = [
     case("supervised, packed rows", BASE, TOKENS, [[0.0] + [1.0] * 7] * 3, segments=SEGMENTS),
     case("GRPO, temperature 0.7", dict(BASE, kvHeads=1), TOKENS, MASK, temperature=0.7,
          grpo=dict(advantages=[1.463849, -0.585539, 0.801783], clip=0.2, klCoefficient=0.05)),
+    case("GRPO, higher upper clip", BASE, TOKENS, MASK,
+         grpo=dict(advantages=[1.463849, -0.585539, 0.801783], clip=0.05, clipHigh=0.3, klCoefficient=0.0)),
+    case("GSPO, temperature 0.9", BASE, TOKENS, MASK, temperature=0.9,
+         grpo=dict(objective="gspo", advantages=[1.463849, -0.585539, 0.801783], clip=0.01, clipHigh=0.02,
+                   klCoefficient=0.05)),
     case("supervised, Qwen2 biases, own head size, linear rope", dict(BASE, attentionBias="qkv", headDim=6,
          ropeScaling=dict(type="linear", factor=2.0)), TOKENS, WEIGHTS),
     case("supervised, biases everywhere, llama3 rope", dict(BASE, attentionBias="qkvo", tieEmbeddings=False,
