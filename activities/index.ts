@@ -8,6 +8,8 @@ import { writeReport } from './evaluation/write-report.js';
 import type { IoActivities, OracleActivities, TrainingActivities } from './interface.js';
 import { filterTraces, findDistillation } from './oracle/filter-traces.js';
 import { judgeWithOracle } from './oracle/judge-with-oracle.js';
+import { splitPairs } from './oracle/split-pairs.js';
+import { spentByRun } from './oracle/tally.js';
 import { planRun } from './planning/plan-run.js';
 import { buildRlPrompts, buildSftSet } from './training/build-data.js';
 import { trainModel } from './training/train-model.js';
@@ -23,6 +25,8 @@ export function ioActivities({ store }: ActivityDependencies): IoActivities {
     planRun: (input) => planRun(store, input),
     prepareDataset: (input) => prepareDataset(store, input),
     findDistillation: (input) => findDistillation(store, input),
+    splitPairs: (input) => splitPairs(store, input),
+    openLedger: ({ runId }) => spentByRun(store, runId),
     filterTraces: (input) => filterTraces(store, input),
     buildSftSet: (input) => buildSftSet(store, input),
     buildRlPrompts: (input) => buildRlPrompts(store, input),

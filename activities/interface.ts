@@ -1,6 +1,7 @@
 /** Signatures of all activities, by the kind of worker that runs them; workflows import nothing but these types. */
 import type { Recipe } from '../recipes/schema.js';
 import type { ResolvedRunInput } from '../workflows/inputs.js';
+import type { LedgerEntry, LedgerReport } from '../workflows/ledger.js';
 import type { ArtifactRef } from './artifacts/ref.js';
 import type { StageContext, StageOutcome } from './stage-outcome.js';
 
@@ -31,12 +32,15 @@ export interface OracleShardInput {
   firstPass?: ArtifactRef;
   from: number;
   to: number;
-  /** All pairs of the stage, for progress figures. */
+  /** Position of the shard among all pairs of the stage, and their number, for progress figures. */
+  offset?: number;
   total: number;
   oracle: Recipe['oracle'];
   promptVersion: Recipe['distill']['promptVersion'];
-  /** USD that this shard may spend; absent: no cap. */
+  /** USD that this shard may spend, reserved for it in the run's ledger; absent: no cap. */
   budgetUsd?: number;
+  /** Ask nothing: go on with the answers that are stored. */
+  onlyStored?: boolean;
 }
 export interface OracleShardResult {
   answers: ArtifactRef;
@@ -44,9 +48,15 @@ export interface OracleShardResult {
   cached: number;
   agreed: number;
   wrong: number;
+  /** Those of `wrong` that pass 2 can make something of. */
+  correctable: number;
   cost: { usd: number; inputTokens: number; outputTokens: number };
-  /** True where the cap stopped the shard before its end; what was answered is cached. */
+  /** The same by model and pass, with what may have been billed besides. */
+  spent: LedgerEntry[];
+  /** True where the allowance stopped the shard before its end; what was answered is stored. */
   budgetReached: boolean;
+  /** With `budgetReached`: what the next question may cost. */
+  needUsd?: number;
 }
 
 export interface TrainInput {
@@ -83,9 +93,11 @@ export interface IoActivities {
   planRun: (input: ResolvedRunInput) => Promise<RunPlan>;
   prepareDataset: (input: DatasetInput) => Promise<StageOutcome>;
   /** A finished stage by its inputs, so that no shard is asked twice. */
-  findDistillation: (
-    input: Omit<TracesInput, 'firstPass' | 'secondPass'>,
-  ) => Promise<StageOutcome | undefined>;
+  findDistillation: (input: DistillationStage) => Promise<StageOutcome | undefined>;
+  /** Choose the pairs that the oracle is asked about, and lay them out in shards. */
+  splitPairs: (input: { recipe: Recipe; pairs: ArtifactRef }) => Promise<DistillationPlan>;
+  /** What a run has paid for until now, in whatever execution. */
+  openLedger: (input: { runId: string }) => Promise<LedgerEntry[]>;
   filterTraces: (input: TracesInput) => Promise<StageOutcome>;
   /** Traces as prompt and completion text of the student, with over-long ones left out. */
   buildSftSet: (input: {
@@ -105,14 +117,33 @@ export interface IoActivities {
   ) => Promise<StageOutcome>;
   writeReport: (input: ReportInput) => Promise<StageOutcome>;
 }
-export interface TracesInput {
+/** What a distillation is about. */
+export interface DistillationStage {
   context: StageContext;
   seed: number;
   recipe: Recipe;
   pairs: ArtifactRef;
+}
+export interface DistillationPlan {
+  /** At most a hundred; each with the number of its pairs. */
+  shards: { pairs: ArtifactRef; count: number }[];
+  total: number;
+}
+/** A shard's pairs with the answers of both passes. */
+export interface JudgedShard {
+  pairs: ArtifactRef;
   firstPass: ArtifactRef[];
   secondPass: ArtifactRef[];
+}
+export interface TracesInput extends DistillationStage {
+  shards?: JudgedShard[];
+  /** Instead of `shards`, from runs that began before there were any: answers about the beginning of `pairs`. */
+  firstPass?: ArtifactRef[];
+  secondPass?: ArtifactRef[];
   cost: StageOutcome['cost'];
+  ledger?: LedgerReport;
+  /** True where the budget ended before the questions and a person let the run go on with what it had. */
+  partial?: boolean;
 }
 export interface EvaluationInput {
   context: StageContext;

@@ -4,7 +4,7 @@ export const VERSIONS = {
   world: '1',
   engine: '1',
   pretrained: '1',
-  distill: '1',
+  distill: '2',
   evaluation: '1',
   report: '1',
 } as const;

@@ -127,7 +127,7 @@ const oracle = z.strictObject({
     .describe('pass 2: corrects wrong judgements; default: the same'),
   temperature: z.number().min(0).max(2).default(0),
   maxTokens: z.int().positive().default(8192),
-  concurrency: z.int().positive().max(512).default(16),
+  concurrency: z.int().positive().max(512).default(16).describe('calls in flight of each worker'),
   timeoutSeconds: z.number().positive().default(120),
   price: z
     .record(
@@ -162,7 +162,11 @@ const distill = z.strictObject({
     .max(1)
     .default(0.5)
     .describe('cap on traces that were written with the gold verdict'),
-  shardSize: z.int().positive().default(256),
+  quotas: z
+    .record(z.string().min(1), z.int().nonnegative())
+    .default({})
+    .describe('most pairs of a category, or of all categories below it, that are sent: {"chat": 500}'),
+  shardSize: z.int().positive().default(256).describe('pairs of a shard; larger where 100 shards are too few'),
 });
 
 const sft = z.strictObject({

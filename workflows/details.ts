@@ -1,10 +1,11 @@
 /** The run as markdown for the Temporal UI ('current details'): a progress bar and a table of stages. */
+import type { LedgerReport } from './ledger.js';
 import type { RunProgress, StageFigures, StageProgress } from './messages.js';
 
 const MARK = { pending: '·', running: '▶', done: '✓', reused: '↺', failed: '✗' } as const;
 
 /** At most 20 kB, the server's limit for user metadata; a run has seven stages of one line. */
-export function renderDetails(progress: RunProgress): string {
+export function renderDetails(progress: RunProgress, ledger?: LedgerReport): string {
   const finished = progress.stages.filter(({ state }) => state === 'done' || state === 'reused').length;
   const lines = [
     `**${progress.recipe}** · ${progress.state} · ${bar(finished, progress.stages.length)} ${finished} of ${progress.stages.length} stages`,
@@ -13,10 +14,13 @@ export function renderDetails(progress: RunProgress): string {
     '|---|---|---|---|---|',
     ...progress.stages.map(row),
   ];
+  if (ledger) lines.push('', describeLedger(ledger));
   if (progress.problem) {
     const { stage, type, message } = progress.problem;
     lines.push('', `**Waiting for a correction of ${stage}** (${type}): ${message}`);
-    lines.push('', 'Send the update `correct` with `{"overrides": {…}}`, or `{}` to try again.');
+    if (type !== 'BudgetExhausted') {
+      lines.push('', 'Send the update `correct` with `{"overrides": {…}}`, or `{}` to try again.');
+    }
   }
   if (progress.state === 'awaiting-approval') lines.push('', 'Send the update `approve` or `reject`.');
   if (progress.state === 'paused') lines.push('', 'Paused. Send the update `resume` to go on.');
@@ -42,6 +46,13 @@ export function describeFigures(figures: StageFigures): string {
   if (figures.tokensPerSecond !== undefined) parts.push(`${Math.round(figures.tokensPerSecond)} tok/s`);
   if (figures.etaSeconds !== undefined) parts.push(`${Math.round(figures.etaSeconds)} s left`);
   return parts.join(' · ');
+}
+
+/** One line: money spent, the cap, the calls it bought. */
+function describeLedger({ spentUsd, unansweredUsd, capUsd, calls }: LedgerReport): string {
+  const cap = capUsd === undefined ? '' : ` of $${capUsd}`;
+  const lost = unansweredUsd > 0 ? ` (and up to $${unansweredUsd.toFixed(4)} for lost answers)` : '';
+  return `Oracle: $${spentUsd.toFixed(4)}${cap} spent${lost} · ${calls} answers paid`;
 }
 
 function describeMetrics(metrics: Record<string, number> | undefined): string {

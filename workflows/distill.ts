@@ -1,8 +1,10 @@
-import type { OracleShardInput, OracleShardResult } from '../activities/interface.js';
+import { patched } from '@temporalio/workflow';
+import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { StageOutcome } from '../activities/stage-outcome.js';
-import { ApplicationFailure } from '@temporalio/workflow';
-import { io, oracle } from './activities.js';
+import { io } from './activities.js';
+import { distillInTurn } from './distill-in-turn.js';
 import type { StageInput } from './inputs.js';
+import { judgeShards } from './oracle-shards.js';
 import type { RunControl } from './run-control.js';
 import { stageWorkflow } from './stage-workflow.js';
 import { required } from './upstream.js';
@@ -10,64 +12,31 @@ import { required } from './upstream.js';
 /**
  * Distil reasoning traces (RM-R1, section 3.1): oracle A judges every pair; what disagrees with the gold label goes to
  * oracle B with the gold verdict and the flawed judgement; only traces that end in the gold verdict are kept.
- * Pairs are worked through in shards, so that the history stays small whatever their number.
+ * Pairs are worked through in shards, at most a hundred, so that the history stays small whatever their number.
  */
 export function distill(input?: StageInput): Promise<StageOutcome> {
-  return stageWorkflow('distill', ['pairs'], input, async (run, artifacts) => {
+  return stageWorkflow('distill', ['pairs'], input, (run, artifacts) => {
     const pairs = required(artifacts, 'pairs');
-    const stage = { context: run.context, seed: run.seed, recipe: run.recipe, pairs, cost: NO_COST };
-    const found = await io.findDistillation(stage);
-    if (found) return found;
-
-    const { pairs: wanted, shardSize, secondPass } = run.recipe.distill;
-    const spent = { ...NO_COST };
-    const firstPass = [];
-    const corrections = [];
-    let agreed = 0;
-    for (let from = 0; from < wanted; from += shardSize) {
-      const shard = { from, to: Math.min(from + shardSize, wanted), pairs };
-      const judged = await ask(run, spent, { ...shard, pass: 1 });
-      firstPass.push(judged.answers);
-      agreed += judged.agreed;
-      if (secondPass && judged.wrong > 0) {
-        const corrected = await ask(run, spent, { ...shard, pass: 2, firstPass: judged.answers });
-        corrections.push(corrected.answers);
-      }
-      run.report('distill', { step: shard.to, total: wanted, accuracy: agreed / shard.to });
-      if (judged.asked + judged.cached < shard.to - shard.from) break;
-    }
-    return io.filterTraces({ ...stage, firstPass, secondPass: corrections, cost: spent });
+    return patched('distill-ledger') ? distillShards(run, pairs) : distillInTurn(run, pairs);
   });
 }
 
-const NO_COST = { usd: 0, inputTokens: 0, outputTokens: 0, seconds: 0 };
-
-/** One shard of one pass, within what is left of the budget. */
-async function ask(
-  run: RunControl,
-  spent: StageOutcome['cost'],
-  shard: Pick<OracleShardInput, 'pass' | 'firstPass' | 'from' | 'to' | 'pairs'>,
-): Promise<OracleShardResult> {
+async function distillShards(run: RunControl, pairs: ArtifactRef): Promise<StageOutcome> {
   const began = Date.now();
-  const result = await oracle(run.heartbeatSeconds).judgeWithOracle({
-    ...shard,
-    context: run.context,
-    seed: run.seed,
-    total: run.recipe.distill.pairs,
-    oracle: run.recipe.oracle,
-    promptVersion: run.recipe.distill.promptVersion,
-    ...(run.budgetUsd === undefined ? {} : { budgetUsd: Math.max(0, run.budgetUsd - spent.usd) }),
+  const stage = { context: run.context, seed: run.seed, recipe: run.recipe, pairs };
+  const found = await io.findDistillation(stage);
+  if (found) return found;
+
+  const plan = await io.splitPairs({ recipe: run.recipe, pairs });
+  const ledger = run.spending.open(await io.openLedger({ runId: run.context.runId }));
+  const shards = await judgeShards(run, ledger, plan);
+  const report = ledger.report();
+  const { spentUsd: usd, inputTokens, outputTokens } = report;
+  return io.filterTraces({
+    ...stage,
+    shards,
+    ledger: report,
+    cost: { usd, inputTokens, outputTokens, seconds: (Date.now() - began) / 1000 },
+    ...(run.spending.onlyStored ? { partial: true } : {}),
   });
-  spent.usd += result.cost.usd;
-  spent.inputTokens += result.cost.inputTokens;
-  spent.outputTokens += result.cost.outputTokens;
-  spent.seconds += (Date.now() - began) / 1000;
-  if (result.budgetReached) {
-    throw ApplicationFailure.nonRetryable(
-      `The budget of $${run.budgetUsd} is spent ($${spent.usd.toFixed(4)}). Send \`correct\` with a higher budgetUsd; ` +
-        'what was answered is kept and not paid again.',
-      'BudgetExhausted',
-    );
-  }
-  return result;
 }

@@ -56,6 +56,8 @@ const supervisionSchema = z.strictObject({
   heartbeatSeconds: z.number().positive(),
   seed: z.int().nonnegative(),
   notify: z.array(z.string()),
+  /** Ask oracles nothing more: go on with the answers that are stored. */
+  onlyStored: z.boolean().optional(),
 });
 
 /**

@@ -2,6 +2,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { StageName } from './inputs.js';
+import type { LedgerReport } from './ledger.js';
 
 export type RunState =
   | 'running'
@@ -91,8 +92,15 @@ export interface Correction {
   budgetUsd?: number;
 }
 
+/** The `raiseBudget` update: the new hard cap, above the present one. */
+export interface BudgetRaise {
+  usd: number;
+}
+
 export const progressQuery = defineQuery<RunProgress>('progress');
 export const lineageQuery = defineQuery<RunLineage>('lineage');
+/** What was spent on oracles, by stage, pass and model. */
+export const ledgerQuery = defineQuery<LedgerReport>('ledger');
 
 export const pauseUpdate = defineUpdate<RunState, [{ reason?: string } | undefined]>('pause');
 export const resumeUpdate = defineUpdate<RunState>('resume');
@@ -103,8 +111,16 @@ export const rejectUpdate = defineUpdate<RunState, [{ stage?: StageName; reason?
   'reject',
 );
 export const correctUpdate = defineUpdate<RunState, [Correction | undefined]>('correct');
+/** At any time: a higher hard cap on oracle spending. */
+export const raiseBudgetUpdate = defineUpdate<RunState, [BudgetRaise]>('raiseBudget');
+/** At the cap: ask nothing more, train on the traces that are paid for. */
+export const continueWithWhatIsThereUpdate = defineUpdate<RunState>('continueWithWhatIsThere');
 
 /** Figures of a running stage; sent by its activities, rarely (the interval grows with the age of the stage). */
 export const stageFiguresSignal = defineSignal<[{ stage: StageName; figures: StageFigures }]>('stageFigures');
 /** Parent → child: hold or go on. */
 export const holdSignal = defineSignal<[boolean]>('hold');
+/** Parent → child: a new hard cap in USD. */
+export const budgetSignal = defineSignal<[number]>('budget');
+/** Child → parent: what it has spent; rarely, and at its end. */
+export const ledgerSignal = defineSignal<[LedgerReport]>('ledgerReport');

@@ -11,7 +11,6 @@ import {
   isCancellation,
   ParentClosePolicy,
   ChildWorkflowCancellationType,
-  getExternalWorkflowHandle,
   setCurrentDetails,
   setHandler,
   upsertMemo,
@@ -28,16 +27,19 @@ import { policyOf } from './errors.js';
 import type { ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
 import * as messages from './messages.js';
 import { rootCause, surfaced } from './root-cause.js';
+import { Spending, type SpendingHost } from './spending.js';
+import { refuseUnless, tell } from './talk.js';
 
 /** A finished stage with the wall time the run spent on it. */
 export type TimedOutcome = StageOutcome & { wallSeconds: number };
 
 type ChildStage = 'distill' | 'sft' | 'grpo' | 'evaluate';
 
-export class RunControl {
+export class RunControl implements SpendingHost {
   plan!: RunPlan;
   seed = 0;
   readonly outcomes: TimedOutcome[] = [];
+  readonly spending: Spending;
   private input: ResolvedRunInput;
   private readonly supervision: ResolvedStageInput['supervision'];
   private readonly stages = new Map<StageName, messages.StageProgress>();
@@ -46,12 +48,12 @@ export class RunControl {
   private atGate = false;
   private current: StageName;
   private held = false;
-  private problem: messages.RunProgress['problem'];
+  problem: messages.RunProgress['problem'];
   private correction: messages.Correction | undefined;
   private verdictOnGate: 'approved' | 'rejected' | undefined;
   private interrupt: (() => void) | undefined;
   private interrupted = false;
-  private runningChild: string | undefined;
+  runningChild: string | undefined;
   private adopted: AdoptedStages = {};
 
   private constructor(
@@ -62,6 +64,8 @@ export class RunControl {
     this.supervision = input.supervision;
     this.current = stages[0] ?? 'dataset';
     for (const name of stages) this.stages.set(name, { name, state: 'pending' });
+    this.spending = new Spending(this, input.supervision?.onlyStored);
+    this.spending.listen();
     this.listen();
   }
 
@@ -97,8 +101,17 @@ export class RunControl {
     return this.input.data;
   }
 
-  get budgetUsd() {
+  get budgetUsd(): number | undefined {
     return this.input.budget?.usd;
+  }
+
+  set budgetUsd(usd: number | undefined) {
+    if (usd !== undefined) this.input = { ...this.input, budget: { usd } };
+  }
+
+  /** The run that this workflow is a stage of. */
+  get parent(): string | undefined {
+    return this.supervision?.runId;
   }
 
   get context(): StageContext {
@@ -156,6 +169,7 @@ export class RunControl {
             heartbeatSeconds: this.plan.heartbeatSeconds,
             seed: this.seed,
             notify: this.context.notify,
+            ...(this.spending.onlyStored ? { onlyStored: true } : {}),
           },
         };
         return (await executeChild(name, {
@@ -203,7 +217,7 @@ export class RunControl {
   }
 
   /** What holds the run back, if anything: a pause comes first, and what it interrupted comes back after it. */
-  private get state(): messages.RunState {
+  get state(): messages.RunState {
     if (this.ended) return this.ended;
     if (this.held) return 'paused';
     if (this.problem) return 'awaiting-correction';
@@ -286,6 +300,7 @@ export class RunControl {
       try {
         this.input = corrected;
         await this.resolve();
+        if (budgetUsd !== undefined) this.spending.onlyStored = false;
         break;
       } catch (error) {
         if (isCancellation(error)) throw error;
@@ -326,8 +341,9 @@ export class RunControl {
   }
 
   private shownState: messages.RunState | undefined;
-  private show(): void {
-    setCurrentDetails(renderDetails(this.progress()));
+  show(): void {
+    const { known } = this.spending;
+    setCurrentDetails(renderDetails(this.progress(), known ? this.spending.report() : undefined));
     if (this.shownState === this.state) return;
     this.shownState = this.state;
     upsertSearchAttributes({ RunState: [this.state], Recipe: [this.input.recipe] });
@@ -335,19 +351,10 @@ export class RunControl {
 
   private hold(held: boolean): messages.RunState {
     this.held = held;
-    if (this.runningChild) void this.forwardHold(this.runningChild, held);
+    if (this.runningChild) void tell(this.runningChild, messages.holdSignal, held);
     else if (held) this.interrupt?.();
     this.show();
     return this.state;
-  }
-
-  /** A child that ended meanwhile needs no hold: the next stage waits in `whileHeld`. */
-  private async forwardHold(child: string, held: boolean): Promise<void> {
-    try {
-      await getExternalWorkflowHandle(child).signal(messages.holdSignal, held);
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-    }
   }
 
   private listen(): void {
@@ -363,12 +370,12 @@ export class RunControl {
     });
     setHandler(messages.holdSignal, (held) => void this.hold(held));
     setHandler(messages.pauseUpdate, (_options) => this.hold(true), {
-      validator: (_options) => this.require(!this.held, 'The run is paused already; send `resume` to go on.'),
+      validator: (_options) => refuseUnless(!this.held, 'The run is paused already; send `resume` to go on.'),
     });
     setHandler(messages.resumeUpdate, () => this.hold(false), {
-      validator: () => this.require(this.held, 'The run is not paused.'),
+      validator: () => refuseUnless(this.held, 'The run is not paused.'),
     });
-    const atGate = () => this.require(this.atGate, 'No gate is waiting for approval.');
+    const atGate = () => refuseUnless(this.atGate, 'No gate is waiting for approval.');
     setHandler(messages.approveUpdate, (_options) => this.decide('approved'), {
       validator: (_options) => atGate(),
     });
@@ -377,7 +384,7 @@ export class RunControl {
     });
     setHandler(messages.correctUpdate, (correction) => this.correct(correction), {
       validator: (_correction) =>
-        this.require(this.problem !== undefined, 'The run is not waiting for a correction.'),
+        refuseUnless(this.problem !== undefined, 'The run is not waiting for a correction.'),
     });
   }
 
@@ -386,12 +393,8 @@ export class RunControl {
     return this.state;
   }
 
-  private correct(correction: messages.Correction = {}): messages.RunState {
+  correct(correction: messages.Correction = {}): messages.RunState {
     this.correction = correction;
     return this.state;
-  }
-
-  private require(condition: boolean, message: string): void {
-    if (!condition) throw ApplicationFailure.nonRetryable(message, 'InvalidInput');
   }
 }

@@ -141,11 +141,15 @@ export class Bucket {
     }
   }
 
-  /** The object as a stream, or `undefined` where there is none. */
-  async get(key: string): Promise<(StoredObject & { body: Readable }) | undefined> {
+  /** The object as a stream, or `undefined` where there is none; with `firstBytes` only its beginning. */
+  async get(key: string, firstBytes?: number): Promise<(StoredObject & { body: Readable }) | undefined> {
     try {
       const answer = await this.client.send(
-        new GetObjectCommand({ Bucket: this.name, Key: this.prefix + key }),
+        new GetObjectCommand({
+          Bucket: this.name,
+          Key: this.prefix + key,
+          ...(firstBytes === undefined ? {} : { Range: `bytes=0-${firstBytes - 1}` }),
+        }),
       );
       return { ...describe(answer), body: answer.Body as Readable };
     } catch (error) {

@@ -38,6 +38,26 @@ export class Records {
     return this.bucket.put(key, Buffer.from(canonicalJson(value)), condition);
   }
 
+  /** Writes bytes under a key of the caller's. */
+  async putBytes(key: string, body: Uint8Array): Promise<void> {
+    await this.bucket.put(key, body);
+  }
+
+  /**
+   * The bytes under `key`, or only the first so many of them.
+   * @throws StoreError `CorruptArtifact` if the whole of them is not what its writer sealed.
+   */
+  async getBytes(key: string, firstBytes?: number): Promise<Buffer | undefined> {
+    const found = await this.bucket.get(key, firstBytes);
+    if (!found) return undefined;
+    const bytes = await collect(found.body).catch((error: unknown) => {
+      throw this.bucket.translate(error, key);
+    });
+    const sound = firstBytes !== undefined || found.sha256 === undefined || found.sha256 === sha256Hex(bytes);
+    if (!sound) throw corrupt(this.bucket.uri(key), 'it is not what was stored');
+    return bytes;
+  }
+
   /** Keys below `prefix`: all, or the first `limit`. */
   async listKeys(prefix: string, limit = Infinity): Promise<string[]> {
     const keys: string[] = [];

@@ -168,6 +168,16 @@ export class ArtifactStore {
     return this.records.putJson(key, value, condition);
   }
 
+  /** Writes bytes under a key of the caller's, for logs that are made of segments. */
+  putSegment(key: string, body: Uint8Array): Promise<void> {
+    return this.records.putBytes(key, body);
+  }
+
+  /** The bytes of a segment, or only the first so many of them; `undefined` where there is none. */
+  getSegment(key: string, firstBytes?: number): Promise<Buffer | undefined> {
+    return this.records.getBytes(key, firstBytes);
+  }
+
   /** Keys of records below a prefix: all, or the first `limit`. */
   listKeys(prefix: string, limit?: number): Promise<string[]> {
     return this.records.listKeys(prefix, limit);

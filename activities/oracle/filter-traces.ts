@@ -1,15 +1,19 @@
 /** From oracle judgements to traces: the gold filter, the cap on hinted ones, the figures of the distillation. */
-import type { ArtifactRef } from '../artifacts/ref.js';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { PresentedPair, Position } from '../../judge/pair.js';
 import { UserError } from '../../workflows/errors.js';
 import { readPairLines } from '../dataset/pair-lines.js';
-import type { TracesInput } from '../interface.js';
+import type { DistillationStage, JudgedShard, TracesInput } from '../interface.js';
 import { finishStage, findStage, type StageIdentity } from '../stage.js';
 import type { StageOutcome } from '../stage-outcome.js';
 import { VERSIONS } from '../versions.js';
-import { distillationStats } from './distillation-stats.js';
-import type { OracleJudgement } from './judge-with-oracle.js';
+import { DistillationCounts } from './distillation-stats.js';
+import type { Flaw, OracleJudgement } from './judgement.js';
+import { appendLines, mergeSorted, writeLines } from './spool.js';
 
 /** One line of a traces artefact (RM-R1: y = reasoning ⊕ verdict), with the pair it judges. */
 export interface Trace {
@@ -24,88 +28,79 @@ export interface Trace {
 }
 
 /** One line of the rejected judgements: nothing that was paid for is thrown away. */
-export type RejectedTrace = OracleJudgement & { reason: 'wrong-verdict' | 'refused' | 'cut' | 'hinted-cap' };
+export type RejectedTrace = OracleJudgement & { reason: Flaw | 'hinted-cap' };
 
 /** What determines the traces: price, concurrency and address do not. */
-export function distillationIdentity({
-  recipe,
-  seed,
-  pairs,
-}: Pick<TracesInput, 'recipe' | 'seed' | 'pairs'>): StageIdentity {
+export function distillationIdentity(
+  { recipe, seed, pairs }: Pick<TracesInput, 'recipe' | 'seed' | 'pairs'>,
+  /** Sets the traces of a run that could not ask everything apart: no other run must take them for the whole. */
+  partial?: string,
+): StageIdentity {
   const { model, correctionModel, temperature, maxTokens, provider } = recipe.oracle;
   const { shardSize: _, ...distill } = recipe.distill;
   return {
     stage: 'distill',
     inputs: { pairs },
-    settings: { oracle: { provider, model, correctionModel, temperature, maxTokens }, distill },
+    settings: {
+      oracle: { provider, model, correctionModel, temperature, maxTokens },
+      distill,
+      ...(partial ? { partial } : {}),
+    },
     versions: { distill: VERSIONS.distill },
     seed,
   };
 }
 
-export function findDistillation(store: ArtifactStore, input: Omit<TracesInput, 'firstPass' | 'secondPass'>) {
+export function findDistillation(store: ArtifactStore, input: DistillationStage) {
   return findStage(store, distillationIdentity(input));
 }
 
 /**
- * Keep the judgements that end in the gold verdict, hinted ones up to the recipe's share.
+ * Keep the judgements that end in the gold verdict, hinted ones up to the recipe's share. Shard by shard, through
+ * files: memory does not grow with the number of pairs.
  * @throws UserError `NoTraces` where nothing is left to train on.
  */
 export async function filterTraces(store: ArtifactStore, input: TracesInput): Promise<StageOutcome> {
-  const { recipe, context } = input;
-  const wanted = await readPairLines(store, input.pairs, 0, recipe.distill.pairs);
-  const shown = new Map(wanted.map((presented) => [presented.pair.id, presented]));
-  const first = await readJudgements(store, input.firstPass);
-  const second = await readJudgements(store, input.secondPass);
-
-  const traces: Trace[] = [];
-  const rejected: RejectedTrace[] = [];
-  const direct = first.filter(({ agreed }) => agreed).length;
-  const hintedCap = hintedLimit(direct, recipe.distill.hintedShareMax);
-  let hinted = 0;
-  for (const judgement of [...first, ...second]) {
-    const presented = shown.get(judgement.pairId);
-    if (!presented) continue;
-    if (!judgement.agreed) rejected.push({ ...judgement, reason: reasonOf(judgement) });
-    else if (judgement.pass === 2 && hinted >= hintedCap)
-      rejected.push({ ...judgement, reason: 'hinted-cap' });
-    else {
-      if (judgement.pass === 2) hinted += 1;
-      const { pairId, category, gold, model, text, pass } = judgement;
-      traces.push({
-        pairId,
-        source: pass === 1 ? 'direct' : 'hinted',
-        gold,
-        category,
-        model,
-        text,
-        shown: presented,
-      });
+  const { recipe, context, partial = false } = input;
+  const dir = await mkdtemp(join(tmpdir(), 'rmr1-traces-'));
+  try {
+    const sorting = new TraceSorting(store, dir);
+    for (const shard of shardsOf(input)) await sorting.add(shard);
+    const cap = hintedLimit(sorting.direct, recipe.distill.hintedShareMax);
+    if (sorting.direct + Math.min(sorting.hinted, cap) === 0) {
+      throw new UserError(
+        'NoTraces',
+        `None of the ${sorting.judged} judgements of '${recipe.oracle.model}' ends in the gold verdict: check that it is a model that follows the prompt (maxTokens ${recipe.oracle.maxTokens} may be too few).`,
+      );
     }
-  }
-  if (traces.length === 0) {
-    throw new UserError(
-      'NoTraces',
-      `None of the ${first.length} judgements of '${recipe.oracle.model}' ends in the gold verdict: check that it is a model that follows the prompt (maxTokens ${recipe.oracle.maxTokens} may be too few).`,
+    const traces = await store.putLines('traces', sorting.traces(cap));
+    const stats = sorting.counts.stats(input.cost.usd, partial);
+    const rejected = Object.values(stats.rejected).reduce((sum, times) => sum + times, 0);
+    return await finishStage(
+      store,
+      distillationIdentity(input, partial ? fingerprint(input) : undefined),
+      context,
+      {
+        outputs: {
+          traces,
+          ...(rejected > 0 ? { rejected: await store.putFile('outputs', sorting.rejectedFile) } : {}),
+          stats: await store.putBytes('stats', JSON.stringify(stats, null, 2)),
+          ...(input.ledger
+            ? { ledger: await store.putBytes('stats', JSON.stringify(input.ledger, null, 2)) }
+            : {}),
+        },
+        metrics: {
+          traces: stats.traces.direct + stats.traces.hinted,
+          agreement: stats.agreement,
+          hintedShare: stats.hintedShare,
+          rejected,
+        },
+        cost: input.cost,
+      },
     );
+  } finally {
+    await rm(dir, { recursive: true, force: true });
   }
-  traces.sort((a, b) => (a.pairId < b.pairId ? -1 : a.pairId > b.pairId ? 1 : 0));
-
-  const stats = distillationStats(first, second, traces, input.cost.usd);
-  return finishStage(store, distillationIdentity(input), context, {
-    outputs: {
-      traces: await store.putLines('traces', traces),
-      ...(rejected.length > 0 ? { rejected: await store.putLines('outputs', rejected) } : {}),
-      stats: await store.putBytes('stats', JSON.stringify(stats, null, 2)),
-    },
-    metrics: {
-      traces: traces.length,
-      agreement: stats.agreement,
-      hintedShare: stats.hintedShare,
-      rejected: rejected.length,
-    },
-    cost: input.cost,
-  });
 }
 
 /** Hinted traces allowed beside `direct` ones so that their share of all stays within `share`. */
@@ -113,14 +108,97 @@ export function hintedLimit(direct: number, share: number): number {
   return share >= 1 ? Infinity : Math.floor((share / (1 - share)) * direct + 1e-9);
 }
 
-function reasonOf({ finishReason }: OracleJudgement): RejectedTrace['reason'] {
-  if (finishReason === 'content_filter') return 'refused';
-  return finishReason === 'length' ? 'cut' : 'wrong-verdict';
+/** A judgement that may become a trace; hinted ones are numbered, because only so many of them are kept. */
+interface Candidate {
+  judgement: OracleJudgement;
+  shown: PresentedPair;
+  hinted?: number;
 }
 
-async function readJudgements(store: ArtifactStore, refs: ArtifactRef[]): Promise<OracleJudgement[]> {
-  const judgements: OracleJudgement[] = [];
-  for (const ref of refs)
-    for await (const line of store.openLines(ref)) judgements.push(line as OracleJudgement);
-  return judgements;
+class TraceSorting {
+  readonly counts = new DistillationCounts();
+  readonly rejectedFile: string;
+  judged = 0;
+  direct = 0;
+  hinted = 0;
+  private readonly files: string[] = [];
+
+  constructor(
+    private readonly store: ArtifactStore,
+    private readonly dir: string,
+  ) {
+    this.rejectedFile = join(dir, 'rejected.jsonl');
+  }
+
+  async add({ pairs, firstPass, secondPass }: JudgedShard): Promise<void> {
+    const shown = new Map(
+      (await readPairLines(this.store, pairs)).map((presented) => [presented.pair.id, presented]),
+    );
+    const candidates: Candidate[] = [];
+    const rejected: RejectedTrace[] = [];
+    for (const ref of [...firstPass, ...secondPass]) {
+      for await (const line of this.store.openLines(ref)) {
+        const judgement = line as OracleJudgement;
+        const presented = shown.get(judgement.pairId);
+        if (!presented) continue;
+        this.judged += 1;
+        this.counts.judgement(judgement);
+        if (!judgement.agreed) rejected.push(this.reject(judgement, judgement.flaw ?? 'wrong-verdict'));
+        else if (judgement.pass === 1) {
+          this.direct += 1;
+          candidates.push({ judgement, shown: presented });
+        } else candidates.push({ judgement, shown: presented, hinted: this.hinted++ });
+      }
+    }
+    await appendLines(this.rejectedFile, rejected);
+    candidates.sort((a, b) => (idOf(a) < idOf(b) ? -1 : idOf(a) > idOf(b) ? 1 : 0));
+    const file = join(this.dir, `${this.files.length}.jsonl`);
+    await writeLines(file, candidates);
+    this.files.push(file);
+  }
+
+  /** The traces in the order of their pairs' ids; at most `cap` hinted ones. */
+  async *traces(cap: number): AsyncGenerator<Trace> {
+    for await (const value of mergeSorted<Candidate>(this.files, idOf)) {
+      const { judgement, shown, hinted } = value;
+      if (hinted !== undefined && hinted >= cap) {
+        await appendLines(this.rejectedFile, [this.reject(judgement, 'hinted-cap')]);
+        continue;
+      }
+      const { pairId, category, gold, model, text, pass } = judgement;
+      const trace: Trace = {
+        pairId,
+        source: pass === 1 ? 'direct' : 'hinted',
+        gold,
+        category,
+        model,
+        text,
+        shown,
+      };
+      this.counts.trace(trace);
+      yield trace;
+    }
+  }
+
+  private reject(judgement: OracleJudgement, reason: RejectedTrace['reason']): RejectedTrace {
+    this.counts.rejection(reason);
+    return { ...judgement, reason };
+  }
+}
+
+function idOf({ judgement }: Candidate): string {
+  return judgement.pairId;
+}
+
+function shardsOf({ shards, pairs, firstPass = [], secondPass = [] }: TracesInput): JudgedShard[] {
+  return shards ?? [{ pairs, firstPass, secondPass }];
+}
+
+/** Names the answers that a partial distillation had. */
+function fingerprint(input: TracesInput): string {
+  const hash = createHash('sha256');
+  for (const { firstPass, secondPass } of shardsOf(input)) {
+    for (const { sha256 } of [...firstPass, ...secondPass]) hash.update(sha256);
+  }
+  return hash.digest('hex');
 }

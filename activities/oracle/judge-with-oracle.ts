@@ -1,46 +1,31 @@
-/** One shard of one distillation pass: bounded concurrency, cached answers, a hard budget. */
-import { Context, cancelled } from '@temporalio/activity';
+/** One shard of one distillation pass: bounded concurrency, stored answers, an allowance that is never exceeded. */
+import { activityInfo, cancelled, Context } from '@temporalio/activity';
 import { setMaxListeners } from 'node:events';
-import type { Message, PresentedPair, Position } from '../../judge/pair.js';
-import { buildPrompt } from '../../judge/prompt/build.js';
-import { hintMessages } from '../../judge/prompt/hint.js';
-import { oracleAgrees } from '../../judge/reward.js';
 import { crashPoint } from '../../engine/crash-point.js';
 import { UserError } from '../../workflows/errors.js';
+import type { LedgerEntry } from '../../workflows/ledger.js';
 import type { StageFigures } from '../../workflows/messages.js';
 import { mapLimit } from '../artifacts/map-limit.js';
 import type { ArtifactStore } from '../artifacts/store.js';
-import { readPairLines } from '../dataset/pair-lines.js';
 import type { OracleShardInput, OracleShardResult } from '../interface.js';
-import { answerKey, cachedAnswer, keepAnswer, type OracleQuestion } from './answer-cache.js';
+import { answerCache, type AnswerCache, type OracleAnswer } from './answer-cache.js';
 import type { OracleBackend, ProviderAnswer } from './backends/backend.js';
 import { openBackend } from './backends/open-backend.js';
-import { Budget, priceOf } from './budget.js';
+import { Allowance, priceOf, worstPrice } from './budget.js';
+import { withCallSlots, type CallSlots } from './call-slots.js';
+import { Journal } from './journal.js';
+import { boundedAnswer, isCorrectable, judgementOf, type OracleJudgement } from './judgement.js';
+import { isUnbilled, refusalOf } from './refusals.js';
+import type { Writer } from './segment.js';
+import { modelOfPass, shardTasks, type Task } from './shard-tasks.js';
+import { emptyEntry, spentByActivity } from './tally.js';
 
-/** One line of a shard's answers. */
-export interface OracleJudgement {
-  pairId: string;
-  category: string;
-  gold: Position;
-  pass: 1 | 2;
-  model: string;
-  text: string;
-  agreed: boolean;
-  finishReason: string;
-  inputTokens: number;
-  outputTokens: number;
-  usd: number;
-  /** Taken from the store rather than asked now. */
-  cached: boolean;
-  /** Paid by this run, now or in an earlier attempt. */
-  ours: boolean;
-  fingerprint?: string;
-}
+export type { OracleJudgement } from './judgement.js';
 
-interface Task {
-  shown: PresentedPair;
-  messages: Message[];
-}
+/** Questions under way for each call in flight: some wait for their record, some for their answer to be stored. */
+const LANES_PER_CALL = 4;
+/** A cancelled shard sends nothing more, and waits so long for the answers that are paid for already. */
+const DRAIN_MS = 10_000;
 
 /**
  * Judge the pairs `from`…`to` with the oracle. A question that was ever answered is not asked again.
@@ -50,147 +35,200 @@ export async function judgeWithOracle(
   store: ArtifactStore,
   input: OracleShardInput,
 ): Promise<OracleShardResult> {
-  const { oracle, pass } = input;
-  const backend = openBackend(oracle);
-  const model = pass === 1 ? oracle.model : (oracle.correctionModel ?? oracle.model);
-  const budget = new Budget(input.budgetUsd);
-  const tasks = await shardTasks(store, input);
-  // Every call in flight listens for cancellation.
-  setMaxListeners(oracle.concurrency + 10, Context.current().cancellationSignal);
-  const began = Date.now();
-  let done = 0;
-  let agreed = 0;
-  let budgetReached = false;
-
-  const beat = () => {
-    const step = input.from + done;
-    const figures: StageFigures = {
-      step,
-      total: input.total,
-      ...(pass === 1 && done > 0 ? { accuracy: agreed / done } : {}),
-      etaSeconds: done === 0 ? undefined : ((Date.now() - began) / 1000 / done) * (tasks.length - done),
-    };
-    Context.current().heartbeat({ stage: 'distill', figures });
-  };
-  const timer = setInterval(beat, 2000);
+  const { oracle } = input;
+  const shard = new Shard(input, answerCache(store), writerOf(input));
+  const timer = setInterval(() => shard.beat(), 2000);
   try {
-    const judgements = await mapLimit(tasks, oracle.concurrency, async (task) => {
-      if (budgetReached) return undefined;
-      const judgement = await judgeOne(store, backend, input, model, budget, task);
-      if (!judgement) budgetReached = true;
-      done += 1;
-      if (judgement?.agreed) agreed += 1;
-      return judgement;
-    });
+    const tasks = await shardTasks(store, input);
+    await shard.open(tasks);
+    const judgements = await withCallSlots(input.context.runId, oracle.concurrency, (slots) =>
+      mapLimit(tasks, LANES_PER_CALL * oracle.concurrency, (task) => shard.judge(slots, task)),
+    );
+    if (Context.current().cancellationSignal.aborted) await cancelled();
     const kept = judgements.filter((judgement) => judgement !== undefined);
     const asked = kept.filter(({ cached }) => !cached).length;
-    const paid = kept.filter(({ ours }) => ours);
+    const agreed = kept.filter((judgement) => judgement.agreed).length;
     return {
       answers: await store.putLines('outputs', kept),
       asked,
       cached: kept.length - asked,
-      agreed: kept.filter((judgement) => judgement.agreed).length,
-      wrong: kept.filter((judgement) => !judgement.agreed).length,
-      cost: {
-        usd: budget.spentUsd,
-        inputTokens: paid.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
-        outputTokens: paid.reduce((sum, { outputTokens }) => sum + outputTokens, 0),
-      },
-      budgetReached,
+      agreed,
+      wrong: kept.length - agreed,
+      correctable: kept.filter(isCorrectable).length,
+      ...shard.account(),
     };
   } finally {
     clearInterval(timer);
   }
 }
 
-/** Pass 1 asks about every pair; pass 2 about those that came out wrong, with the gold verdict and the flawed text. */
-async function shardTasks(store: ArtifactStore, input: OracleShardInput): Promise<Task[]> {
-  const shown = await readPairLines(store, input.pairs, input.from, input.to);
-  if (input.pass === 1) {
-    return shown.map((pair) => ({ shown: pair, messages: buildPrompt(input.promptVersion, pair) }));
-  }
-  if (!input.firstPass) throw new UserError('InvalidInput', 'Pass 2 needs the answers of pass 1.');
-  const flawed = new Map<string, string>();
-  for await (const line of store.openLines(input.firstPass)) {
-    const { pairId, agreed, text } = line as OracleJudgement;
-    if (!agreed) flawed.set(pairId, text);
-  }
-  return shown.flatMap((pair) => {
-    const text = flawed.get(pair.pair.id);
-    return text === undefined
-      ? []
-      : [{ shown: pair, messages: hintMessages(input.promptVersion, pair, text) }];
-  });
+/** Names this activity in the log: the same over its attempts, another one for each that a workflow schedules. */
+function writerOf(input: OracleShardInput): Writer {
+  const { activityId, attempt, workflowExecution } = activityInfo();
+  return {
+    run: input.context.runId,
+    activity: `${workflowExecution?.runId ?? ''}/${activityId}`,
+    attempt,
+    stage: 'distill',
+    model: modelOfPass(input.oracle, input.pass),
+    pass: input.pass,
+  };
 }
 
-/** Ask one question, or take its stored answer; undefined where the budget does not allow to ask. */
-async function judgeOne(
-  store: ArtifactStore,
-  backend: OracleBackend,
-  input: OracleShardInput,
-  model: string,
-  budget: Budget,
-  { shown, messages }: Task,
-): Promise<OracleJudgement | undefined> {
-  const { oracle, pass } = input;
-  const question = {
-    model,
-    messages,
-    temperature: oracle.temperature,
-    maxTokens: oracle.maxTokens,
-    sample: 0,
-  };
-  const key = answerKey(question);
-  let answer = await cachedAnswer(store, key);
-  const cached = answer !== undefined;
-  const { runId } = input.context;
-  if (answer) {
-    if (answer.paidBy === runId) budget.charge(answer.usd);
-  } else {
-    // A token is about four characters; a generous third of them keeps the reservation above the bill.
-    const inputTokens = Math.ceil(messages.reduce((sum, { content }) => sum + content.length, 0) / 3);
-    const reservation = priceOf(oracle, model, { inputTokens, outputTokens: oracle.maxTokens });
-    if (!budget.reserve(reservation)) return undefined;
-    let usd = 0;
+class Shard {
+  private readonly backend: OracleBackend;
+  private readonly journal: Journal;
+  private readonly allowance: Allowance;
+  private readonly spent: LedgerEntry;
+  private readonly signal = Context.current().cancellationSignal;
+  private readonly giveUp = drained(this.signal);
+  private readonly began = Date.now();
+  private earlier: LedgerEntry[] = [];
+  private stored = new Map<string, OracleAnswer>();
+  private questions = 0;
+  private done = 0;
+  private agreed = 0;
+  private shortUsd: number | undefined;
+
+  constructor(
+    private readonly input: OracleShardInput,
+    private readonly cache: AnswerCache,
+    private readonly writer: Writer,
+  ) {
+    this.backend = openBackend(input.oracle);
+    this.journal = new Journal(cache, writer);
+    this.allowance = new Allowance(input.budgetUsd);
+    this.spent = emptyEntry(writer);
+    setMaxListeners(0, this.signal, this.giveUp);
+  }
+
+  /** Look up what is answered already, and what earlier attempts of this activity spent of its allowance. */
+  async open(tasks: readonly Task[]): Promise<void> {
+    const again = this.writer.attempt > 1;
+    await this.cache.refresh({ now: again });
+    if (again) this.earlier = await spentByActivity(this.cache, this.writer);
+    for (const { usd, unanswered } of this.earlier) this.allowance.charge(usd + unanswered.usd);
+    this.stored = await this.cache.getMany(tasks.map(({ key }) => key));
+    this.questions = tasks.length;
+  }
+
+  /** Ask one question, or take its stored answer; undefined where the allowance does not suffice to ask. */
+  async judge(slots: CallSlots, task: Task): Promise<OracleJudgement | undefined> {
+    const { pass } = this.input;
+    const found = this.stored.get(task.key);
+    const { answer, cached } = found ? { answer: found, cached: true } : await this.fresh(slots, task);
+    if (!answer) return undefined;
+    const judgement = judgementOf(task.shown, { pass, model: task.question.model, cached }, answer);
+    this.done += 1;
+    if (judgement.agreed) this.agreed += 1;
+    return judgement;
+  }
+
+  beat(): void {
+    const { done, questions, agreed, input } = this;
+    const figures: StageFigures = {
+      step: (input.offset ?? input.from) + done,
+      total: input.total,
+      ...(input.pass === 1 && done > 0 ? { accuracy: agreed / done } : {}),
+      etaSeconds: done === 0 ? undefined : ((Date.now() - this.began) / 1000 / done) * (questions - done),
+    };
+    Context.current().heartbeat({ stage: 'distill', figures });
+  }
+
+  account(): Pick<OracleShardResult, 'cost' | 'spent' | 'budgetReached' | 'needUsd'> {
+    const spent = [...this.earlier, this.spent];
+    const sum = (of: (entry: LedgerEntry) => number) => spent.reduce((total, entry) => total + of(entry), 0);
+    return {
+      cost: {
+        usd: sum(({ usd }) => usd),
+        inputTokens: sum(({ inputTokens }) => inputTokens),
+        outputTokens: sum(({ outputTokens }) => outputTokens),
+      },
+      spent,
+      budgetReached: this.shortUsd !== undefined,
+      ...(this.shortUsd === undefined ? {} : { needUsd: this.shortUsd }),
+    };
+  }
+
+  private async fresh(
+    slots: CallSlots,
+    task: Task,
+  ): Promise<{ answer: OracleAnswer | undefined; cached: boolean }> {
+    // The same question may have been answered since this shard began.
+    const late = this.cache.has(task.key) && (await this.cache.getMany([task.key])).get(task.key);
+    if (late) return { answer: late, cached: true };
+    if (this.input.onlyStored) return { answer: undefined, cached: false };
+    const { answer, shared } = await this.cache.once(task.key, () => this.ask(slots, task));
+    return { answer, cached: shared };
+  }
+
+  /** Reserve, put on record, ask, store, settle; in this order. */
+  private async ask(slots: CallSlots, task: Task): Promise<OracleAnswer | undefined> {
+    if (this.shortUsd !== undefined || this.signal.aborted) return undefined;
+    const { key, question } = task;
+    const worst = worstPrice(this.input.oracle, question);
+    if (!(await this.allowance.reserve(worst))) {
+      this.shortUsd = Math.min(worst, this.shortUsd ?? Infinity);
+      return undefined;
+    }
+    let answer: OracleAnswer | undefined;
     try {
-      const fresh = await ask(backend, question, shown.pair.id);
-      usd = priceOf(oracle, model, fresh);
-      answer = await keepAnswer(store, key, { ...fresh, usd, paidBy: runId });
+      await slots.use(
+        () => (this.signal.aborted ? Promise.resolve() : this.journal.asked(key, worst)),
+        () => this.send(task),
+        async (said) => {
+          if (!said) return;
+          const usd = priceOf(this.input.oracle, question.model, said);
+          const kept = { ...boundedAnswer(said), usd, paidBy: this.writer.run };
+          // Another server may have more room: that a prompt did not fit here is no answer for good.
+          if (said.finishReason === 'context_length') await this.journal.released(key);
+          else await this.journal.answered(key, kept);
+          answer = kept;
+        },
+      );
+      if (answer) this.book(answer);
+      return answer;
     } finally {
-      budget.settle(reservation, usd);
+      this.allowance.settle(worst, answer?.usd ?? 0);
     }
   }
-  return {
-    pairId: shown.pair.id,
-    category: shown.pair.category,
-    gold: shown.gold,
-    pass,
-    model,
-    text: answer.text,
-    agreed: oracleAgrees(answer.text, shown.gold),
-    finishReason: answer.finishReason,
-    inputTokens: answer.inputTokens,
-    outputTokens: answer.outputTokens,
-    usd: answer.usd,
-    cached,
-    ours: answer.paidBy === runId,
-    ...(answer.fingerprint ? { fingerprint: answer.fingerprint } : {}),
-  };
+
+  /** Undefined where the shard was cancelled before the question was sent. */
+  private async send({ key, question, shown }: Task): Promise<ProviderAnswer | undefined> {
+    if (this.signal.aborted) {
+      await this.journal.released(key);
+      return undefined;
+    }
+    await crashPoint('oracle.submit');
+    try {
+      return await this.backend.ask(question, this.giveUp);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal) return refusal;
+      // Otherwise it stays open in the log: the provider may bill it.
+      if (isUnbilled(error)) await this.journal.released(key);
+      if (this.giveUp.aborted) await cancelled();
+      if (error instanceof UserError && error.type === 'OracleRejected') {
+        error.message += ` (pair ${shown.pair.id})`;
+      }
+      throw error;
+    }
+  }
+
+  private book({ finishReason, inputTokens, outputTokens, usd }: OracleAnswer): void {
+    if (finishReason === 'context_length') return;
+    this.spent.calls += 1;
+    this.spent.inputTokens += inputTokens;
+    this.spent.outputTokens += outputTokens;
+    this.spent.usd += usd;
+  }
 }
 
-/** Ask now; the error of a refused question names its pair. */
-async function ask(
-  backend: OracleBackend,
-  question: OracleQuestion,
-  pairId: string,
-): Promise<ProviderAnswer> {
-  const signal = Context.current().cancellationSignal;
-  await crashPoint('oracle.submit');
-  try {
-    return await backend.ask(question, signal);
-  } catch (error) {
-    if (signal.aborted) await cancelled();
-    if (error instanceof UserError && error.type === 'OracleRejected') error.message += ` (pair ${pairId})`;
-    throw error;
-  }
+/** Aborts some time after `signal` does. */
+function drained(signal: AbortSignal): AbortSignal {
+  const later = new AbortController();
+  const start = () => setTimeout(() => later.abort(signal.reason), DRAIN_MS).unref();
+  if (signal.aborted) start();
+  else signal.addEventListener('abort', start, { once: true });
+  return later.signal;
 }

@@ -11,6 +11,7 @@ import type { ArtifactStore } from '../artifacts/store.js';
 import { readPairLines } from '../dataset/pair-lines.js';
 import type { IoActivities } from '../interface.js';
 import type { Trace } from '../oracle/filter-traces.js';
+import { selector } from '../oracle/select-pairs.js';
 import { StudentPrompts } from './student-prompt.js';
 
 /** Traces as prompt and completion. Those longer than the model's context are left out: cutting one would cut its verdict. */
@@ -47,7 +48,8 @@ export async function buildRlPrompts(
     const { reasoningShare, steps, promptsPerStep } = recipe.grpo;
     const all = await readPairLines(store, pairs);
     // The distilled pairs are known by heart; they serve again only where the data holds no others (RM-R1 splits alike).
-    const fresh = all.slice(recipe.distill.pairs);
+    const distilled = selector(recipe.distill);
+    const fresh = all.filter((presented) => !distilled(presented));
     const shown = fresh.length > 0 ? fresh : all;
     const shuffled = shown
       .map((presented) => ({ presented, order: hash(`rl/${seed}/${presented.pair.id}`) }))

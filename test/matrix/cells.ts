@@ -72,7 +72,7 @@ const POINTS: Record<MatrixStage, Record<Moment, Where | string>> = {
   distill: {
     'before the first step': first('^activity\\.judgeWithOracle\\.start$', false),
     'before the first checkpoint': first('^put\\.before:oracle-', false),
-    'while a checkpoint uploads': { point: '^put\\.before:oracle-', nth: 8, trainer: false },
+    'while a checkpoint uploads': { point: '^put\\.before:oracle-', nth: 3, trainer: false },
     'after the upload, before its manifest': first('^put\\.before:manifests/distill/', false),
     'after the manifest, before the heartbeat': first('^put\\.after:manifests/distill/', false),
     'after the heartbeat, before the return': {

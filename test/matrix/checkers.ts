@@ -7,8 +7,8 @@ import { projectRoot } from '../../infra/environment.js';
 import type { TestMachine } from '../support/machine.js';
 import type { MatrixStage } from './cells.js';
 
-/** Calls to the oracle that are under way at once, by the recipe. */
-export const IN_FLIGHT = 16;
+/** Questions under way at once: in flight, by the recipe, and those whose answer is on its way to the store. */
+export const IN_FLIGHT = 32;
 
 /** Outputs whose bytes are determined; metrics and sample files carry times. */
 const DETERMINED: Record<MatrixStage, RegExp> = {

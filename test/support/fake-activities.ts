@@ -5,6 +5,7 @@ import type { IoActivities, OracleActivities, TrainingActivities } from '../../a
 import type { StageOutcome } from '../../activities/stage-outcome.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { StageName } from '../../workflows/inputs.js';
+import type { LedgerEntry } from '../../workflows/ledger.js';
 
 export function fakeRef(name: string, kind: ArtifactKind = 'pairs'): ArtifactRef {
   const sha256 = Buffer.from(name.padEnd(32, '.').slice(0, 32)).toString('hex');
@@ -20,6 +21,21 @@ function outcome(stage: StageName, outputs: string[], metrics: Record<string, nu
     parents: {},
     metrics,
     cost: { usd: stage === 'distill' ? 0.5 : 0, inputTokens: 10, outputTokens: 20, seconds: 1 },
+  };
+}
+
+/** A ledger entry of `usd` for one call. */
+export function spentBy(pass: number, usd: number): LedgerEntry {
+  const unanswered = { calls: 0, usd: 0 };
+  return {
+    stage: 'distill',
+    model: 'oracle',
+    pass,
+    calls: 1,
+    inputTokens: 100,
+    outputTokens: 100,
+    usd,
+    unanswered,
   };
 }
 
@@ -53,13 +69,23 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
       outcome('dataset', ['train', 'validation', 'test', 'matrix', 'documents', 'tokenizer']),
     ),
     findDistillation: record('findDistillation', async () => undefined),
-    judgeWithOracle: record('judgeWithOracle', async ({ from, to }) => ({
+    splitPairs: record('splitPairs', async ({ recipe: { distill } }) => {
+      const shards = Array.from({ length: Math.ceil(distill.pairs / distill.shardSize) }, (_, index) => ({
+        pairs: fakeRef(`shard-${index}`),
+        count: Math.min(distill.shardSize, distill.pairs - index * distill.shardSize),
+      }));
+      return { shards, total: distill.pairs };
+    }),
+    openLedger: record('openLedger', async () => []),
+    judgeWithOracle: record('judgeWithOracle', async ({ from, to, pass }) => ({
       answers: fakeRef(`answers-${from}`),
       asked: to - from,
       cached: 0,
       agreed: Math.floor((to - from) * 0.75),
       wrong: Math.ceil((to - from) * 0.25),
+      correctable: Math.ceil((to - from) * 0.25),
       cost: { usd: 0.1, inputTokens: 100, outputTokens: 100 },
+      spent: [spentBy(pass, 0.1)],
       budgetReached: false,
     })),
     filterTraces: record('filterTraces', async ({ cost }) => ({

@@ -6,6 +6,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TracesInput } from '../../activities/interface.js';
 import { temporalConfig } from '../../temporal.config.js';
 import type * as workflows from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
@@ -196,18 +197,67 @@ describe.each([
     });
   });
 
-  test('a spent budget waits; a higher one goes on', async () => {
-    const { activities } = fakeActivities();
-    const plain = activities.judgeWithOracle;
-    activities.judgeWithOracle = async (input) => {
+  /** An oracle whose shards cost $0.1 each: one that may spend less asks nothing. */
+  function pricedActivities() {
+    const fake = fakeActivities();
+    const plain = fake.activities.judgeWithOracle;
+    fake.activities.judgeWithOracle = async (input) => {
       const result = await plain(input);
-      return (input.budgetUsd ?? Infinity) < 0.1 ? { ...result, budgetReached: true } : result;
+      if (!input.onlyStored && (input.budgetUsd ?? Infinity) >= 0.1) return result;
+      return { ...result, asked: 0, agreed: 0, spent: [], budgetReached: true, needUsd: 0.1 };
+    };
+    return fake;
+  }
+
+  test.each([
+    [
+      'correct',
+      (handle: WorkflowHandle) =>
+        handle.executeUpdate(messages.correctUpdate, { args: [{ budgetUsd: 100 }] }),
+    ],
+    [
+      'raiseBudget',
+      (handle: WorkflowHandle) => handle.executeUpdate(messages.raiseBudgetUpdate, { args: [{ usd: 100 }] }),
+    ],
+  ])('a spent budget waits, never overspent; %s goes on', async (_name, raise) => {
+    const { activities } = pricedActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({ budget: { usd: 0.35 } });
+      const { problem } = await reach(handle, 'awaiting-correction');
+      expect(problem).toMatchObject({ stage: 'distill', type: 'BudgetExhausted' });
+      expect(problem?.message).toMatch(
+        /\$0\.35 is spent: \$0\.3000 paid.*raiseBudget.*continueWithWhatIsThere/,
+      );
+      const ledger = await handle.query(messages.ledgerQuery);
+      expect(ledger).toMatchObject({ capUsd: 0.35, reservedUsd: 0, calls: 3 });
+      expect(ledger.spentUsd).toBeCloseTo(0.3, 9);
+      await expect(
+        handle.executeUpdate(messages.raiseBudgetUpdate, { args: [{ usd: 0.2 }] }),
+      ).rejects.toMatchObject({
+        cause: { message: expect.stringMatching(/above the present cap of \$0\.35/) as string },
+      });
+      await raise(handle);
+      expect((await handle.result()).state).toBe('completed');
+      expect((await handle.query(messages.ledgerQuery)).capUsd).toBe(100);
+    });
+  });
+
+  test('a spent budget waits; told to, the run goes on with what it has, and says that it is not the whole', async () => {
+    const { activities } = pricedActivities();
+    const filtered: TracesInput[] = [];
+    const plain = activities.filterTraces;
+    activities.filterTraces = async (input) => {
+      filtered.push(input);
+      return plain(input);
     };
     await withWorkers(environment, activities, cache, async () => {
       const handle = await start({ budget: { usd: 0.35 } });
-      expect((await reach(handle, 'awaiting-correction')).problem?.type).toBe('BudgetExhausted');
-      await handle.executeUpdate(messages.correctUpdate, { args: [{ budgetUsd: 100 }] });
+      await expect(handle.executeUpdate(messages.continueWithWhatIsThereUpdate)).rejects.toThrow();
+      await reach(handle, 'awaiting-correction');
+      await handle.executeUpdate(messages.continueWithWhatIsThereUpdate);
       expect((await handle.result()).state).toBe('completed');
+      expect(filtered).toHaveLength(1);
+      expect(filtered[0]).toMatchObject({ partial: true });
     });
   });
 

@@ -110,6 +110,18 @@ export function distillationSection(data: ReportData): Html | false {
       'Traces kept',
       `${count(traces)} (${count(stats.traces.hinted)} hinted, ${percent(stats.hintedShare)} %)`,
     ],
+    ...Object.entries(stats.agreementByGold).map(([position, { judged, agreed }]): [string, string] => [
+      `Agreed where ${position} is the better reply`,
+      `${percent(agreed / Math.max(1, judged))} % of ${count(judged)}`,
+    ]),
+    ...Object.entries(stats.agreementByLength).map(([length, { judged, agreed }]): [string, string] => [
+      `Agreed in ${length} characters`,
+      `${percent(agreed / Math.max(1, judged))} % of ${count(judged)}`,
+    ]),
+    ...Object.entries(stats.rejected).map(([reason, times]): [string, string] => [
+      `Rejected: ${reason.replaceAll('-', ' ')}`,
+      count(times),
+    ]),
     ['Traces with gold at A', `${percent(stats.goldAtA)} %`],
     ['Mean length of a trace', `${count(stats.meanTraceCharacters)} characters`],
     ['Cost', `${usd(stats.costUsd)}, ${usd(stats.costPerTraceUsd)} a trace`],
@@ -118,7 +130,9 @@ export function distillationSection(data: ReportData): Html | false {
   return html`<h2 id="distillation">Distillation</h2>
     <p class="lead">
       The oracle judges; agreeing traces are kept. A second pass corrects the others with the label in view:
-      those are <i>hinted</i>.
+      those are
+      <i>hinted</i
+      >.${stats.partial ? ' The budget ended before the questions: these are fewer than the recipe asks for.' : ''}
     </p>
     <div class="grid2">
       <div class="card">

@@ -1,0 +1,255 @@
+/** The log of oracle answers and the ledger against plain maps, under commands in any order, crashes among them. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AnswerCache, runPrefix } from '../../activities/oracle/answer-cache.js';
+import { Journal } from '../../activities/oracle/journal.js';
+import type { OracleAnswer } from '../../activities/oracle/segment.js';
+import { tally } from '../../activities/oracle/tally.js';
+import { Ledger, type LedgerEntry } from '../../workflows/ledger.js';
+import { spentBy } from '../support/fake-activities.js';
+import { MemoryStore } from './memory-store.js';
+
+const WORST = 1;
+const RUN = 'run';
+
+interface Model {
+  /** Answers that were acknowledged, by question. */
+  answers: Map<string, OracleAnswer>;
+  asked: number;
+  released: number;
+  paid: number;
+  /** Questions on record in the present attempt that are neither answered nor released. */
+  open: Set<string>;
+}
+interface Real {
+  store: MemoryStore;
+  /** Two workers over one store. */
+  caches: AnswerCache[];
+  journal: Journal;
+  attempt: number;
+}
+
+function begin(real: Pick<Real, 'store' | 'caches'>, attempt: number, commitEveryMs = 0): Journal {
+  const writer = { run: RUN, activity: 'shard', attempt, stage: 'distill', model: 'm', pass: 1 };
+  return new Journal(real.caches[attempt % 2]!, writer, commitEveryMs);
+}
+
+const answerOf = (key: string, usd: number): OracleAnswer => ({
+  text: `“${key}”\u2028 has\na verdict [[A]] ${'…'.repeat(Math.round(usd * 20))}`,
+  finishReason: 'stop',
+  inputTokens: key.length,
+  outputTokens: Math.round(usd * 100),
+  usd,
+  paidBy: RUN,
+});
+
+type LogCommand = fc.AsyncCommand<Model, Real>;
+
+class Ask implements LogCommand {
+  constructor(readonly key: string) {}
+  check = ({ answers, open }: Readonly<Model>) => !answers.has(this.key) && !open.has(this.key);
+  async run(model: Model, real: Real) {
+    await real.journal.asked(this.key, WORST);
+    model.asked += 1;
+    model.open.add(this.key);
+  }
+  toString = () => `ask(${this.key})`;
+}
+class Answer implements LogCommand {
+  constructor(
+    readonly key: string,
+    readonly usd: number,
+  ) {}
+  check = ({ open }: Readonly<Model>) => open.has(this.key);
+  async run(model: Model, real: Real) {
+    const answer = answerOf(this.key, this.usd);
+    await real.journal.answered(this.key, answer);
+    model.open.delete(this.key);
+    model.answers.set(this.key, answer);
+    model.paid += this.usd;
+  }
+  toString = () => `answer(${this.key}, ${this.usd})`;
+}
+class Release implements LogCommand {
+  constructor(readonly key: string) {}
+  check = ({ open }: Readonly<Model>) => open.has(this.key);
+  async run(model: Model, real: Real) {
+    await real.journal.released(this.key);
+    model.open.delete(this.key);
+    model.released += 1;
+  }
+  toString = () => `release(${this.key})`;
+}
+/** The worker dies while answers are on their way to the store; another one takes over. */
+class Crash implements LogCommand {
+  constructor(readonly lost: readonly string[]) {}
+  check = () => true;
+  async run(model: Model, real: Real) {
+    real.store.onPut = () => Promise.reject(new Error('crash'));
+    const lost = this.lost.filter((key) => model.open.has(key));
+    const writes = await Promise.allSettled(
+      lost.map((key) => real.journal.answered(key, answerOf(key, WORST))),
+    );
+    expect(writes.every(({ status }) => status === 'rejected')).toBe(true);
+    real.store.onPut = () => undefined;
+    model.open.clear();
+    real.attempt += 1;
+    real.caches[real.attempt % 2] = new AnswerCache(real.store);
+    real.journal = begin(real, real.attempt);
+  }
+  toString = () => `crash(${this.lost.join()})`;
+}
+/** Both workers, after a look, know every acknowledged answer and no other; the tally is what the provider could bill. */
+class Look implements LogCommand {
+  check = () => true;
+  async run(model: Model, real: Real) {
+    for (const cache of real.caches) {
+      await cache.refresh({ now: true });
+      const found = await cache.getMany(KEYS);
+      expect(found).toEqual(model.answers);
+    }
+    const [entry] = tally(await real.caches[0]!.headers(runPrefix(RUN)));
+    if (!entry) return expect(model.asked).toBe(0);
+    const unanswered = model.asked - model.released - model.answers.size;
+    expect(entry).toMatchObject({ calls: model.answers.size, unanswered: { calls: unanswered } });
+    expect(entry.usd).toBeCloseTo(model.paid, 9);
+    expect(entry.unanswered.usd).toBeCloseTo(unanswered * WORST, 9);
+  }
+  toString = () => 'look';
+}
+
+const KEYS = Array.from({ length: 6 }, (_, index) => String(index).repeat(64));
+const key = fc.constantFrom(...KEYS);
+const usd = fc.integer({ min: 0, max: 100 }).map((cents) => cents / 100);
+
+describe('the log of oracle answers', () => {
+  it('keeps every acknowledged answer, no other, and the price of what may have been lost', async () => {
+    const commands = [
+      key.map((k) => new Ask(k)),
+      key.map((k) => new Ask(k)),
+      fc.tuple(key, usd).map(([k, u]) => new Answer(k, u)),
+      key.map((k) => new Release(k)),
+      fc.subarray(KEYS).map((lost) => new Crash(lost)),
+      fc.constant(new Look()),
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.commands(commands, { maxCommands: 40 }), async (list) => {
+        const setup = () => {
+          const store = new MemoryStore();
+          const caches = [new AnswerCache(store), new AnswerCache(store)];
+          const real: Real = { store, caches, journal: begin({ store, caches }, 1), attempt: 1 };
+          return {
+            model: { answers: new Map(), asked: 0, released: 0, paid: 0, open: new Set<string>() },
+            real,
+          };
+        };
+        await fc.asyncModelRun(setup, [...list, new Look()]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('shares a segment among records that come in together, and none is acknowledged before it is stored', async () => {
+    const store = new MemoryStore();
+    const journal = begin({ store, caches: [new AnswerCache(store), new AnswerCache(store)] }, 1, 20);
+    const acknowledged: string[] = [];
+    const all = Array.from({ length: 200 }, (_, index) => `${index}`.padStart(64, '0'));
+    await Promise.all(
+      all.map(async (k) => {
+        await journal.answered(k, answerOf(k, 0.5));
+        acknowledged.push(k);
+        const stored = [...store.segments.values()].some((bytes) => bytes.includes(k));
+        expect(stored).toBe(true);
+      }),
+    );
+    expect(acknowledged).toHaveLength(200);
+    expect(store.segments.size).toBeLessThanOrEqual(3);
+  });
+});
+
+interface Money {
+  cap: number | undefined;
+  leases: Map<string, number>;
+  spent: number;
+  lost: number;
+}
+
+describe('the ledger', () => {
+  const amount = fc.integer({ min: 0, max: 400 }).map((cents) => cents / 100);
+  const lease = fc.constantFrom('1', '2', '3', '4');
+
+  class Reserve implements fc.Command<Money, Ledger> {
+    constructor(
+      readonly name: string,
+      readonly usd: number,
+    ) {}
+    check = ({ leases }: Readonly<Money>) => !leases.has(this.name);
+    run(model: Money, ledger: Ledger) {
+      const held = [...model.leases.values()].reduce((sum, usd) => sum + usd, 0);
+      const fits = model.cap === undefined || model.spent + model.lost + held + this.usd <= model.cap + 1e-9;
+      expect(ledger.reserve(this.name, this.usd)).toBe(fits);
+      if (fits) model.leases.set(this.name, model.cap === undefined ? 0 : this.usd);
+    }
+    toString = () => `reserve(${this.name}, ${this.usd})`;
+  }
+  /** As an activity does: it spends some of what it may, and loses some. */
+  class Settle implements fc.Command<Money, Ledger> {
+    constructor(
+      readonly name: string,
+      readonly share: number,
+      readonly lostShare: number,
+      readonly pass: number,
+    ) {}
+    check = ({ leases }: Readonly<Money>) => leases.has(this.name);
+    run(model: Money, ledger: Ledger) {
+      const may = model.leases.get(this.name)!;
+      const spent: LedgerEntry = spentBy(this.pass, may * this.share);
+      spent.unanswered = { calls: 1, usd: may * (1 - this.share) * this.lostShare };
+      ledger.settle(this.name, [spent]);
+      model.leases.delete(this.name);
+      model.spent += spent.usd;
+      model.lost += spent.unanswered.usd;
+    }
+    toString = () => `settle(${this.name}, ${this.share})`;
+  }
+  class Raise implements fc.Command<Money, Ledger> {
+    constructor(readonly by: number) {}
+    check = ({ cap }: Readonly<Money>) => cap !== undefined;
+    run(model: Money, ledger: Ledger) {
+      model.cap! += this.by;
+      ledger.setCap(model.cap);
+    }
+    toString = () => `raise(${this.by})`;
+  }
+
+  it('adds up, and never promises more than its cap, whatever is reserved, settled and raised', () => {
+    const share = fc.integer({ min: 0, max: 4 }).map((quarters) => quarters / 4);
+    const commands = [
+      fc.tuple(lease, amount).map(([name, value]) => new Reserve(name, value)),
+      fc.tuple(lease, share, share, fc.constantFrom(1, 2)).map((given) => new Settle(...given)),
+      amount.map((by) => new Raise(by)),
+    ];
+    fc.assert(
+      fc.property(
+        fc.commands(commands, { maxCommands: 60 }),
+        fc.option(amount, { nil: undefined }),
+        (list, cap) => {
+          const ledger = new Ledger(cap);
+          const model: Money = { cap, leases: new Map(), spent: 0, lost: 0 };
+          fc.modelRun(() => ({ model, real: ledger }), list);
+          const report = ledger.report();
+          const held = [...model.leases.values()].reduce((sum, usd) => sum + usd, 0);
+          expect(report.spentUsd).toBeCloseTo(model.spent, 9);
+          expect(report.unansweredUsd).toBeCloseTo(model.lost, 9);
+          expect(report.reservedUsd).toBeCloseTo(held, 9);
+          expect(ledger.outstanding).toBe(model.leases.size);
+          expect(report.spentUsd + report.unansweredUsd + report.reservedUsd).toBeLessThanOrEqual(
+            (model.cap ?? Infinity) + 1e-6,
+          );
+          expect(report.calls).toBe(report.entries.reduce((sum, { calls }) => sum + calls, 0));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});

@@ -1,0 +1,148 @@
+/** The shards of a distillation, a few at a time, within one ledger. */
+import { ApplicationFailure, condition } from '@temporalio/workflow';
+import type {
+  DistillationPlan,
+  JudgedShard,
+  OracleShardInput,
+  OracleShardResult,
+} from '../activities/interface.js';
+import { oracle } from './activities.js';
+import type { Ledger } from './ledger.js';
+import type { RunControl } from './run-control.js';
+
+/** While one shard waits for its last answers the others keep the oracle busy. */
+const SHARDS_AT_ONCE = 3;
+/** A shard that ran out of its allowance comes back for more once there is enough for so many questions. */
+const WORTH_COMING_BACK = 10;
+
+type Shard = Pick<OracleShardInput, 'pass' | 'firstPass' | 'from' | 'to' | 'pairs' | 'offset'>;
+
+/**
+ * Ask about every shard: pass 1, then pass 2 about what came out wrong.
+ * @throws ApplicationFailure `BudgetExhausted` once nothing is under way and the next question does not fit the cap.
+ */
+export async function judgeShards(
+  run: RunControl,
+  ledger: Ledger,
+  { shards, total }: DistillationPlan,
+): Promise<JudgedShard[]> {
+  const work = new ShardWork(run, ledger, total, Math.min(SHARDS_AT_ONCE, shards.length));
+  const judged: JudgedShard[] = [];
+  let next = 0;
+  let offset = 0;
+  const lane = async () => {
+    while (next < shards.length && !work.stopped) {
+      const index = next++;
+      const { pairs, count } = shards[index]!;
+      const shard = { pairs, from: 0, to: count, offset };
+      offset += count;
+      judged[index] = await work.judge(shard);
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: work.lanes }, () => work.guarded(lane)));
+  await run.spending.publish(true);
+  const failure = lanes.find((outcome) => outcome.status === 'rejected');
+  if (failure) throw failure.reason;
+  return judged;
+}
+
+class ShardWork {
+  /** After a failure no further shard begins, and those under way come to their end. */
+  stopped = false;
+  private leases = 0;
+  private done = 0;
+  private judged = 0;
+  private agreed = 0;
+
+  constructor(
+    private readonly run: RunControl,
+    private readonly ledger: Ledger,
+    private readonly total: number,
+    readonly lanes: number,
+  ) {}
+
+  async guarded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.stopped = true;
+      throw error;
+    }
+  }
+
+  async judge(shard: Omit<Shard, 'pass'>): Promise<JudgedShard> {
+    const first = await this.ask({ ...shard, pass: 1 });
+    this.judged += first.asked + first.cached;
+    this.agreed += first.agreed;
+    const second =
+      this.run.recipe.distill.secondPass && first.correctable > 0
+        ? await this.ask({ ...shard, pass: 2, firstPass: first.answers })
+        : undefined;
+    this.done += shard.to;
+    this.run.report('distill', {
+      step: this.done,
+      total: this.total,
+      ...(this.judged > 0 ? { accuracy: this.agreed / this.judged } : {}),
+    });
+    await this.run.spending.publish();
+    return { pairs: shard.pairs, firstPass: [first.answers], secondPass: second ? [second.answers] : [] };
+  }
+
+  /** One pass over one shard, in as many turns as its allowances last. */
+  private async ask(shard: Shard): Promise<OracleShardResult> {
+    const { onlyStored } = this.run.spending;
+    for (let need = 0; ;) {
+      await condition(() => this.stopped || this.ledger.outstanding === 0 || this.isWorthwhile(need));
+      const available = this.ledger.availableUsd;
+      if (available < need) throw exhausted(this.ledger, need);
+      const share = available / Math.max(1, this.lanes - this.ledger.outstanding);
+      const allowance = Math.min(available, Math.max(need, share));
+      const result = await this.leased(shard, allowance, onlyStored);
+      if (!result.budgetReached || onlyStored) return result;
+      need = result.needUsd ?? 0;
+      // An allowance that bought nothing, though the question fits it, will not do so the next time either.
+      if (this.stopped || (result.asked === 0 && need <= allowance)) throw exhausted(this.ledger, need);
+    }
+  }
+
+  private isWorthwhile(need: number): boolean {
+    const { availableUsd } = this.ledger;
+    return need > 0 ? availableUsd >= WORTH_COMING_BACK * need : availableUsd > 0;
+  }
+
+  private async leased(shard: Shard, allowance: number, onlyStored: boolean): Promise<OracleShardResult> {
+    const { run, ledger } = this;
+    const capped = Number.isFinite(allowance);
+    const lease = `${++this.leases}`;
+    ledger.reserve(lease, capped ? allowance : 0);
+    let spent: OracleShardResult['spent'] = [];
+    try {
+      const result = await oracle(run.heartbeatSeconds).judgeWithOracle({
+        ...shard,
+        context: run.context,
+        seed: run.seed,
+        total: this.total,
+        oracle: run.recipe.oracle,
+        promptVersion: run.recipe.distill.promptVersion,
+        ...(capped ? { budgetUsd: allowance } : {}),
+        ...(onlyStored ? { onlyStored } : {}),
+      });
+      ({ spent } = result);
+      return result;
+    } finally {
+      // After a failure the log knows what was paid: the ledger is opened anew from it before anything is asked again.
+      ledger.settle(lease, spent);
+    }
+  }
+}
+
+function exhausted(ledger: Ledger, need: number): ApplicationFailure {
+  const { capUsd = 0, spentUsd, unansweredUsd } = ledger.report();
+  const lost =
+    unansweredUsd > 0 ? `, and up to $${unansweredUsd.toFixed(4)} for calls whose answer was lost` : '';
+  return ApplicationFailure.nonRetryable(
+    `The budget of $${capUsd} is spent: $${spentUsd.toFixed(4)} paid${lost}; the next question may cost $${need.toFixed(4)}. ` +
+      'Send `raiseBudget` with {"usd": N}, or `continueWithWhatIsThere`; what was answered is kept and not paid again.',
+    'BudgetExhausted',
+  );
+}
