@@ -18,6 +18,11 @@ const BENCHMARKS: Record<
     about: 'from the kill of a worker to the next training step',
     load: () => import('./recovery.js'),
   },
+  oracle: {
+    about:
+      'distillation at 64 in flight against a bare loop of the openai client (goal >= 0.95); 100,000 pairs',
+    load: () => import('./oracle.js'),
+  },
   quickstart: {
     about: 'wall time by stage and peak memory of each process',
     load: () => import('./quickstart.js'),

@@ -1,12 +1,16 @@
 /** One run: ask how it goes, steer it, wait for its result. */
 import type { Client, WorkflowExecutionStatusName, WorkflowHandle } from '@temporalio/client';
 import type { StageName } from '../workflows/inputs.js';
+import type { LedgerReport } from '../workflows/ledger.js';
 import {
   approveUpdate,
+  continueWithWhatIsThereUpdate,
   correctUpdate,
+  ledgerQuery,
   lineageQuery,
   pauseUpdate,
   progressQuery,
+  raiseBudgetUpdate,
   rejectUpdate,
   resumeUpdate,
   type Correction,
@@ -87,6 +91,24 @@ export class RunHandle {
   /** Mend what a waiting run stumbled over, or with `{}` just try again. */
   correct(correction: Correction = {}): Promise<RunState> {
     return this.answered(() => this.handle.executeUpdate(correctUpdate, { args: [correction] }));
+  }
+
+  /** A higher hard cap on oracle spending, whether or not the present one is reached. */
+  raiseBudget(usd: number): Promise<RunState> {
+    return this.answered(() => this.handle.executeUpdate(raiseBudgetUpdate, { args: [{ usd }] }));
+  }
+
+  /** At the cap: ask the oracle nothing more, train on what is paid for. */
+  continueWithWhatIsThere(): Promise<RunState> {
+    return this.answered(() => this.handle.executeUpdate(continueWithWhatIsThereUpdate));
+  }
+
+  /** What was spent on oracles; while a stage works, its own newest figures. */
+  async ledger(): Promise<LedgerReport> {
+    const { stage, stages } = await this.answered(() => this.handle.query(progressQuery));
+    const working = stages.find(({ name, state }) => name === stage && state === 'running')?.workflowId;
+    const source = stage === 'distill' && working ? this.client.workflow.getHandle(working) : this.handle;
+    return this.answered(() => source.query(ledgerQuery));
   }
 
   /** Ask the run to stop after a last checkpoint; {@link result} then ends with `RunCancelled`. */

@@ -33,6 +33,8 @@ export interface RunOptions extends SharedOptions {
   gate?: StageName[];
   set?: string[];
   id?: string;
+  estimate?: boolean;
+  yes?: boolean;
   detach?: boolean;
 }
 
@@ -42,8 +44,13 @@ export async function run(options: RunOptions): Promise<number | void> {
   const recipe = loadRecipe(resolved.recipe, { ...oracleOverrides(resolved.oracle), ...resolved.overrides });
   checkData(recipe, options.data);
   checkBudget(recipe, resolved.budget);
-  if (options.data !== undefined) remark(dataText((await checkPairs(options.data)).report));
+  const data = options.data === undefined ? undefined : await checkPairs(options.data);
+  if (data) remark(dataText(data.report));
   checkOracleKey(recipe.oracle);
+  if (options.estimate) {
+    const { confirmEstimate } = await import('./estimate.js');
+    await confirmEstimate(recipe, resolved.seed ?? recipe.seed, data?.pairs, options);
+  }
   await ensureStack();
   return withClient(async (client) => {
     const handle = await start(client, input, recipe, options);

@@ -30,6 +30,8 @@ export function addRunCommands(add: AddCommand): void {
       '--id <id>',
       'workflow id; the default names the input, so that the same command finds the same run',
     )
+    .option('--estimate', 'first show what the oracle will cost; above $10, ask before starting')
+    .option('--yes', 'with --estimate: start without being asked')
     .option('--detach', 'return once the run has started');
 
   add(
@@ -70,6 +72,13 @@ export function addRunCommands(add: AddCommand): void {
     .argument('[run]', 'workflow id; default: the newest run')
     .option('--out <file>', 'where to write the HTML; default: <home>/runs/<run>/report.html')
     .option('--open', 'show it in the browser');
+
+  add(
+    'ledger',
+    'what a run has spent on oracles, by stage, pass and model',
+    'rmr1 ledger train-scratch-1a2b3c4d --json',
+    () => import('../commands/ledger.js'),
+  ).argument('[run]', 'workflow id; default: the newest run');
 
   add(
     'lineage',

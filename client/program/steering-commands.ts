@@ -63,6 +63,22 @@ export function addSteeringCommands(add: AddCommand): void {
     .option('--id <id>', 'workflow id of the new run');
 
   add(
+    'raise-budget',
+    'give a run more money for its oracle; one that stands at its cap goes on',
+    'rmr1 raise-budget train-scratch-1a2b3c4d --usd 20',
+    () => import('../commands/raise-budget.js'),
+  )
+    .argument('<run>', 'workflow id')
+    .requiredOption('--usd <usd>', 'the new hard cap, above the present one', usd);
+
+  add(
+    'continue',
+    'at the cap: ask the oracle nothing more and train on what is paid for',
+    'rmr1 continue train-scratch-1a2b3c4d',
+    () => import('../commands/continue.js'),
+  ).argument('<run>', 'workflow id');
+
+  add(
     'cancel',
     'stop a run for good after a last checkpoint',
     'rmr1 cancel train-scratch-1a2b3c4d --wait',

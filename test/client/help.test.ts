@@ -26,6 +26,7 @@ describe('help', () => {
           'approve',
           'reject',
         ],
+        ...['raise-budget', 'continue', 'ledger'],
         ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'recipes', 'oracle', 'worker'],
         ...['rerun', 'schedule', 'champion'],
         ...['serve'],
