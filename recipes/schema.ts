@@ -166,7 +166,11 @@ const distill = z.strictObject({
     .record(z.string().min(1), z.int().nonnegative())
     .default({})
     .describe('most pairs of a category, or of all categories below it, that are sent: {"chat": 500}'),
-  shardSize: z.int().positive().default(256).describe('pairs of a shard; larger where 100 shards are too few'),
+  shardSize: z
+    .int()
+    .positive()
+    .default(256)
+    .describe('pairs of a shard; larger where 100 shards are too few'),
 });
 
 const sft = z.strictObject({
