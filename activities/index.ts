@@ -7,6 +7,10 @@ import { findEvaluation, scoreJudgements } from './evaluation/score-judgements.j
 import { writeReport } from './evaluation/write-report.js';
 import type { IoActivities, OracleActivities, TrainingActivities } from './interface.js';
 import { filterTraces, findDistillation } from './oracle/filter-traces.js';
+import { beating } from './oracle/batches/beating.js';
+import { cancelBatch, harvestBatch, pollBatch } from './oracle/batches/harvest-batch.js';
+import { planBatches } from './oracle/batches/plan-batches.js';
+import { submitBatch } from './oracle/batches/submit-batch.js';
 import { judgeWithOracle } from './oracle/judge-with-oracle.js';
 import { splitPairs } from './oracle/split-pairs.js';
 import { spentByRun } from './oracle/tally.js';
@@ -37,7 +41,14 @@ export function ioActivities({ store }: ActivityDependencies): IoActivities {
 }
 
 export function oracleActivities({ store }: ActivityDependencies): OracleActivities {
-  return { judgeWithOracle: (input) => judgeWithOracle(store, input) };
+  return {
+    judgeWithOracle: (input) => judgeWithOracle(store, input),
+    planBatches: (input) => beating({ pass: input.pass }, () => planBatches(store, input)),
+    submitBatch: (input) => beating({ batch: input.chunk.set }, () => submitBatch(store, input)),
+    pollBatch,
+    harvestBatch: (input) => beating({ batch: input.batchId }, () => harvestBatch(store, input)),
+    cancelBatch: (input) => beating({ batch: input.chunk.set }, () => cancelBatch(store, input)),
+  };
 }
 
 export function trainingActivities({ store, client }: ActivityDependencies): TrainingActivities {

@@ -59,6 +59,59 @@ export interface OracleShardResult {
   needUsd?: number;
 }
 
+/** A batch to be: questions that are asked together, with one model. */
+export interface BatchChunk {
+  /** Hash of the provider and the questions. */
+  set: string;
+  /** One question a line, with the key of its answer as custom id. */
+  requests: ArtifactRef;
+  count: number;
+  model: string;
+  /** The most it can cost, in USD. */
+  worstUsd: number;
+}
+export interface BatchPlanInput {
+  context: StageContext;
+  oracle: Recipe['oracle'];
+  promptVersion: Recipe['distill']['promptVersion'];
+  pass: 1 | 2;
+  shards: DistillationPlan['shards'];
+  /** USD that the new batches may cost together at worst; absent: no cap. */
+  allowanceUsd?: number;
+}
+export interface BatchPlan {
+  /** Batches that are under way already, then new ones. */
+  batches: BatchChunk[];
+  /** Questions that are answered. */
+  stored: number;
+  /** Questions that the allowance did not reach, and what one of them may cost. */
+  left: number;
+  needUsd?: number;
+}
+export interface BatchActivityInput {
+  context: StageContext;
+  oracle: Recipe['oracle'];
+  pass: 1 | 2;
+  chunk: BatchChunk;
+}
+export interface BatchStatus {
+  state: 'working' | 'ended' | 'lost';
+  done: number;
+  total: number;
+  problem?: { code: string; message: string };
+}
+export interface BatchHarvestInput extends BatchActivityInput {
+  batchId: string;
+  /** The provider knows it no more: there is nothing to bring in, only to settle. */
+  lost?: boolean;
+}
+export interface BatchHarvest {
+  /** Questions of the batch that are answered now, by it or otherwise; and those that are not. */
+  answered: number;
+  left: number;
+  spent: LedgerEntry[];
+}
+
 export interface TrainInput {
   context: StageContext;
   stage: 'base' | 'sft' | 'grpo';
@@ -164,6 +217,12 @@ export interface ReportInput {
 
 export interface OracleActivities {
   judgeWithOracle: (input: OracleShardInput) => Promise<OracleShardResult>;
+  planBatches: (input: BatchPlanInput) => Promise<BatchPlan>;
+  /** Idempotent; without an id there was nothing to ask. */
+  submitBatch: (input: BatchActivityInput) => Promise<{ batchId?: string }>;
+  pollBatch: (input: BatchActivityInput & { batchId: string }) => Promise<BatchStatus>;
+  harvestBatch: (input: BatchHarvestInput) => Promise<BatchHarvest>;
+  cancelBatch: (input: BatchActivityInput) => Promise<{ batchId?: string }>;
 }
 export interface TrainingActivities {
   trainModel: (input: TrainInput) => Promise<TrainResult>;

@@ -58,6 +58,34 @@ export function oracle(heartbeatSeconds: number): OracleActivities {
   });
 }
 
+/**
+ * Batches: every call is short but for the transfer of files. Submitting and harvesting outlast an outage of a day:
+ * what was paid must be brought in. A look at a batch that fails is made up for by the next one.
+ */
+export function batches(heartbeatSeconds: number): Omit<OracleActivities, 'judgeWithOracle'> {
+  const options = {
+    taskQueue: taskQueues.oracle,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  } as const;
+  const { planBatches, submitBatch, harvestBatch, cancelBatch } = proxyActivities<OracleActivities>({
+    ...options,
+    startToCloseTimeout: '2 hours',
+    heartbeatTimeout: 2 * heartbeatSeconds * 1000,
+    retry: {
+      initialInterval: '2 seconds',
+      maximumInterval: '10 minutes',
+      maximumAttempts: 200,
+      nonRetryableErrorTypes: NON_RETRYABLE,
+    },
+  });
+  const { pollBatch } = proxyActivities<OracleActivities>({
+    ...options,
+    startToCloseTimeout: '10 minutes',
+    retry: { maximumAttempts: 1 },
+  });
+  return { planBatches, submitBatch, pollBatch, harvestBatch, cancelBatch };
+}
+
 /** Training and judging: hours, one at a time per worker, resumed from checkpoints; cancelling waits for the last one. */
 export function training(heartbeatSeconds: number): TrainingActivities {
   return proxyActivities<TrainingActivities>({

@@ -1,9 +1,12 @@
 import { patched } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import type { DistillationPlan } from '../activities/interface.js';
 import type { StageOutcome } from '../activities/stage-outcome.js';
 import { io } from './activities.js';
 import { distillInTurn } from './distill-in-turn.js';
 import type { StageInput } from './inputs.js';
+import type { Ledger } from './ledger.js';
+import { askInBatches } from './oracle-batches.js';
 import { judgeShards } from './oracle-shards.js';
 import type { RunControl } from './run-control.js';
 import { stageWorkflow } from './stage-workflow.js';
@@ -29,7 +32,9 @@ async function distillShards(run: RunControl, pairs: ArtifactRef): Promise<Stage
 
   const plan = await io.splitPairs({ recipe: run.recipe, pairs });
   const ledger = run.spending.open(await io.openLedger({ runId: run.context.runId }));
-  const shards = await judgeShards(run, ledger, plan);
+  const batched = run.recipe.oracle.mode === 'batch';
+  const unanswered = batched && !run.spending.onlyStored ? await askAll(run, ledger, plan) : 0;
+  const shards = await judgeShards(run, ledger, plan, batched || run.spending.onlyStored);
   const report = ledger.report();
   const { spentUsd: usd, inputTokens, outputTokens } = report;
   return io.filterTraces({
@@ -37,6 +42,12 @@ async function distillShards(run: RunControl, pairs: ArtifactRef): Promise<Stage
     shards,
     ledger: report,
     cost: { usd, inputTokens, outputTokens, seconds: (Date.now() - began) / 1000 },
-    ...(run.spending.onlyStored ? { partial: true } : {}),
+    ...(run.spending.onlyStored || unanswered > 0 ? { partial: true } : {}),
   });
+}
+
+/** Both passes through the batch endpoint; how many questions stay without an answer. */
+async function askAll(run: RunControl, ledger: Ledger, { shards }: DistillationPlan): Promise<number> {
+  const first = await askInBatches(run, ledger, 1, shards);
+  return run.recipe.distill.secondPass ? first + (await askInBatches(run, ledger, 2, shards)) : first;
 }

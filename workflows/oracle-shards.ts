@@ -19,14 +19,16 @@ type Shard = Pick<OracleShardInput, 'pass' | 'firstPass' | 'from' | 'to' | 'pair
 
 /**
  * Ask about every shard: pass 1, then pass 2 about what came out wrong.
+ * @param onlyStored Ask nothing, take the answers that are stored.
  * @throws ApplicationFailure `BudgetExhausted` once nothing is under way and the next question does not fit the cap.
  */
 export async function judgeShards(
   run: RunControl,
   ledger: Ledger,
   { shards, total }: DistillationPlan,
+  onlyStored = run.spending.onlyStored,
 ): Promise<JudgedShard[]> {
-  const work = new ShardWork(run, ledger, total, Math.min(SHARDS_AT_ONCE, shards.length));
+  const work = new ShardWork(run, ledger, total, Math.min(SHARDS_AT_ONCE, shards.length), onlyStored);
   const judged: JudgedShard[] = [];
   let next = 0;
   let offset = 0;
@@ -59,6 +61,7 @@ class ShardWork {
     private readonly ledger: Ledger,
     private readonly total: number,
     readonly lanes: number,
+    private readonly onlyStored: boolean,
   ) {}
 
   async guarded(work: () => Promise<void>): Promise<void> {
@@ -90,7 +93,7 @@ class ShardWork {
 
   /** One pass over one shard, in as many turns as its allowances last. */
   private async ask(shard: Shard): Promise<OracleShardResult> {
-    const { onlyStored } = this.run.spending;
+    const { onlyStored } = this;
     for (let need = 0; ;) {
       await condition(() => this.stopped || this.ledger.outstanding === 0 || this.isWorthwhile(need));
       const available = this.ledger.availableUsd;
@@ -136,7 +139,7 @@ class ShardWork {
   }
 }
 
-function exhausted(ledger: Ledger, need: number): ApplicationFailure {
+export function exhausted(ledger: Ledger, need: number): ApplicationFailure {
   const { capUsd = 0, spentUsd, unansweredUsd } = ledger.report();
   const lost =
     unansweredUsd > 0 ? `, and up to $${unansweredUsd.toFixed(4)} for calls whose answer was lost` : '';

@@ -52,6 +52,6 @@ export async function shardTasks(store: ArtifactStore, input: OracleShardInput):
   });
 }
 
-function taskOf(shown: PresentedPair, question: OracleQuestion): Task {
+export function taskOf(shown: PresentedPair, question: OracleQuestion): Task {
   return { shown, question, key: questionKey(question) };
 }

@@ -33,6 +33,8 @@ const TERMINAL: readonly BatchState[] = ['failed', 'completed', 'expired', 'canc
 /** Shares of the duration. */
 const VALIDATING = 0.1;
 const FINALIZING = 0.1;
+/** Cancelling takes minutes, however long the batch. */
+const LONGEST_CANCELLING_MS = 5 * 60_000;
 /** Share of its lines that a batch which expires gets done. */
 const DONE_AT_EXPIRY = 0.5;
 
@@ -80,8 +82,9 @@ export class Batch {
     if (this.#state === 'in_progress') this.#process(begun, now);
     if (this.#state === 'finalizing' && now >= this.since.finalizing! + FINALIZING * durationMs)
       this.#enter('completed', this.since.finalizing! + FINALIZING * durationMs);
-    if (this.#state === 'cancelling' && now >= this.since.cancelling! + FINALIZING * durationMs)
-      this.#enter('cancelled', this.since.cancelling! + FINALIZING * durationMs);
+    const cancelling = Math.min(FINALIZING * durationMs, LONGEST_CANCELLING_MS);
+    if (this.#state === 'cancelling' && now >= this.since.cancelling! + cancelling)
+      this.#enter('cancelled', this.since.cancelling! + cancelling);
   }
 
   /** @throws ApiError 409 where it has ended. */

@@ -88,6 +88,15 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
       spent: [spentBy(pass, 0.1)],
       budgetReached: false,
     })),
+    planBatches: record('planBatches', async () => ({ batches: [], stored: 0, left: 0 })),
+    submitBatch: record('submitBatch', async () => ({ batchId: 'batch_1' })),
+    pollBatch: record('pollBatch', async () => ({ state: 'ended' as const, done: 1, total: 1 })),
+    harvestBatch: record('harvestBatch', async ({ chunk }) => ({
+      answered: chunk.count,
+      left: 0,
+      spent: [],
+    })),
+    cancelBatch: record('cancelBatch', async () => ({})),
     filterTraces: record('filterTraces', async ({ cost }) => ({
       ...outcome('distill', ['traces', 'stats']),
       cost,

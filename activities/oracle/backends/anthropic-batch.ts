@@ -63,7 +63,7 @@ export class AnthropicBatch implements BatchBackend {
   }
 
   async poll(id: string, signal: AbortSignal): Promise<BatchStatus> {
-    const batch = await this.retrieve(id, signal);
+    const batch = await this.retrieve(id, signal, () => false);
     if (!batch) return { state: 'lost', done: 0, total: 0 };
     const total = sizeOf(batch.request_counts);
     const done = total - batch.request_counts.processing;
@@ -103,10 +103,13 @@ export class AnthropicBatch implements BatchBackend {
   private async retrieve(
     id: string,
     signal: AbortSignal,
+    again = isTransient,
   ): Promise<Anthropic.Messages.MessageBatch | undefined> {
     try {
-      return await this.call(signal, () =>
-        this.client.messages.batches.retrieve(id, {}, { signal }).withResponse(),
+      return await this.call(
+        signal,
+        () => this.client.messages.batches.retrieve(id, {}, { signal }).withResponse(),
+        again,
       );
     } catch (error) {
       if (statusOf(error) === 404) return undefined;

@@ -1,6 +1,10 @@
 /** What batch distillation needs from a provider. */
+import type { BatchStatus } from '../../interface.js';
 import type { OracleQuestion } from '../answer-cache.js';
+
 import type { ProviderAnswer } from './backend.js';
+
+export type { BatchStatus };
 
 /** One line of a batch. The id is the key of its question: whoever reads the results knows what was asked. */
 export interface BatchRequest {
@@ -17,15 +21,6 @@ export interface BatchTrace {
   since: number;
   /** Ids that belong to other submissions. */
   taken: ReadonlySet<string>;
-}
-
-export interface BatchStatus {
-  /** `lost`: the provider does not know it (any more). */
-  state: 'working' | 'ended' | 'lost';
-  done: number;
-  total: number;
-  /** Why the provider would not work on it, for example a full queue. */
-  problem?: { code: string; message: string };
 }
 
 export type BatchResult = { customId: string } & (
@@ -50,6 +45,7 @@ export interface BatchBackend {
     signal: AbortSignal,
   ) => Promise<string>;
   find: (trace: BatchTrace, signal: AbortSignal) => Promise<string | undefined>;
+  /** One look, not tried again: the next one is not far. */
   poll: (id: string, signal: AbortSignal) => Promise<BatchStatus>;
   /** Everything that came of an ended batch, also of one that expired or was cancelled. */
   harvest: (id: string, signal: AbortSignal) => AsyncIterable<BatchResult>;

@@ -86,7 +86,7 @@ export class OpenAiBatch implements BatchBackend {
   }
 
   async poll(id: string, signal: AbortSignal): Promise<BatchStatus> {
-    const batch = await this.retrieve(id, signal);
+    const batch = await this.retrieve(id, signal, () => false);
     if (!batch) return { state: 'lost', done: 0, total: 0 };
     const { status, request_counts: counts, errors } = batch;
     const ended = ['completed', 'failed', 'expired', 'cancelled'].includes(status);
@@ -120,9 +120,17 @@ export class OpenAiBatch implements BatchBackend {
     }
   }
 
-  private async retrieve(id: string, signal: AbortSignal): Promise<OpenAI.Batch | undefined> {
+  private async retrieve(
+    id: string,
+    signal: AbortSignal,
+    again = isTransient,
+  ): Promise<OpenAI.Batch | undefined> {
     try {
-      return await this.call(signal, () => this.client.batches.retrieve(id, { signal }).withResponse());
+      return await this.call(
+        signal,
+        () => this.client.batches.retrieve(id, { signal }).withResponse(),
+        again,
+      );
     } catch (error) {
       if (statusOf(error) === 404) return undefined;
       throw error;
