@@ -8,6 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { BatchActivityInput, BatchHarvest, BatchStatus } from '../activities/interface.js';
 import { batches } from './activities.js';
+import { policyOf } from './errors.js';
 import { rootCause } from './root-cause.js';
 
 export interface OracleBatchInput extends BatchActivityInput {
@@ -75,7 +76,7 @@ async function look(poll: () => Promise<BatchStatus>): Promise<BatchStatus | Err
     return await poll();
   } catch (error) {
     if (isCancellation(error)) throw error;
-    if (!['OracleUnreachable', 'Timeout'].includes(rootCause(error).type)) throw error;
+    if (!policyOf(rootCause(error).type).retry) throw error;
     return error as Error;
   }
 }
