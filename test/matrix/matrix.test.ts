@@ -59,8 +59,8 @@ describe('the checkers find', () => {
   });
 
   test('questions asked again, and a cap that did not hold', () => {
-    expect(spend(76, 60, 0.2, 1)).toEqual([]);
-    expect(spend(77, 60, 0.2, 1)).toHaveLength(1);
+    expect(spend(92, 60, 0.2, 1)).toEqual([]);
+    expect(spend(93, 60, 0.2, 1)).toHaveLength(1);
     expect(spend(60, 60, 1.2, 1)).toHaveLength(1);
   });
 

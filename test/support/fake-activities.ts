@@ -70,9 +70,10 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
     ),
     findDistillation: record('findDistillation', async () => undefined),
     splitPairs: record('splitPairs', async ({ recipe: { distill } }) => {
-      const shards = Array.from({ length: Math.ceil(distill.pairs / distill.shardSize) }, (_, index) => ({
+      const size = Math.max(distill.shardSize, Math.ceil(distill.pairs / 100));
+      const shards = Array.from({ length: Math.ceil(distill.pairs / size) }, (_, index) => ({
         pairs: fakeRef(`shard-${index}`),
-        count: Math.min(distill.shardSize, distill.pairs - index * distill.shardSize),
+        count: Math.min(size, distill.pairs - index * size),
       }));
       return { shards, total: distill.pairs };
     }),
