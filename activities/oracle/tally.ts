@@ -55,9 +55,15 @@ export function tally(headers: readonly SegmentHeader[]): LedgerEntry[] {
   return [...entries.values()];
 }
 
-export function emptyEntry(of: Pick<LedgerEntry, 'stage' | 'model' | 'pass'>): LedgerEntry {
+export function emptyEntry({
+  stage,
+  model,
+  pass,
+}: Pick<LedgerEntry, 'stage' | 'model' | 'pass'>): LedgerEntry {
   return {
-    ...of,
+    stage,
+    model,
+    pass,
     calls: 0,
     inputTokens: 0,
     outputTokens: 0,
