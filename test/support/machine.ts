@@ -216,7 +216,11 @@ export class TestMachine {
       logFile: join(this.home, 'logs', `${id}.log`),
     });
     this.spawned.push(process);
-    const ready = await until(`${id} to be ready (see ${this.home}/logs)`, () => readJsonFile(readyFile), 180);
+    const ready = await until(
+      `${id} to be ready (see ${this.home}/logs)`,
+      () => readJsonFile(readyFile),
+      180,
+    );
     return { ...process, ready };
   }
 }
