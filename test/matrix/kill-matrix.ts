@@ -60,9 +60,14 @@ export class KillMatrix {
     const crashPoints = join(machine.home, 'crash-points');
     await mkdir(crashPoints);
     const matrix = new KillMatrix(machine, proxies, crashPoints, seed);
-    await machine.startWorker(matrix.workerEnvironment);
-    await matrix.complete(await matrix.begin());
-    return matrix;
+    try {
+      await machine.startWorker(matrix.workerEnvironment);
+      await matrix.complete(await matrix.begin());
+      return matrix;
+    } catch (error) {
+      await matrix.stop();
+      throw error;
+    }
   }
 
   /** Ends everything. @returns what is left that should not be. */
