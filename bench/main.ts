@@ -14,6 +14,10 @@ const BENCHMARKS: Record<
       "the engine's SFT step against torch eager (goal >= 1.0; RMR1_BENCH_PYTHON names a Python with torch)",
     load: () => import('./sft.js'),
   },
+  score: {
+    about: '`rmr1 score` on 40,000 verdicts (goal < 1 s)',
+    load: () => import('./score.js'),
+  },
   recovery: {
     about: 'from the kill of a worker to the next training step',
     load: () => import('./recovery.js'),

@@ -45,4 +45,25 @@ export function addDataCommands(add: AddCommand): void {
       ).choices(['compact-v1', 'cor-v1', 'plain-v1']),
     )
     .option('--max-new-tokens <n>', 'longest judgement', wholeNumber);
+
+  add(
+    'score',
+    'score verdicts on a published benchmark, made by any judge anywhere',
+    'rmr1 score --benchmark rm-bench --verdicts verdicts.jsonl\n' +
+      'rmr1 score --benchmark rewardbench --verdicts a.jsonl b.jsonl.gz --convention errors-half --json',
+    () => import('../commands/score.js'),
+  )
+    .addOption(
+      new Option('--benchmark <name>', 'the rules to score by')
+        .choices(['rewardbench', 'rm-bench', 'rmb'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--verdicts <files...>', 'JSONL of verdict records, plain or gzip; docs/benchmarks.md')
+    .option('--both-orders', 'each item may stand twice, with the better answer at A and at B')
+    .addOption(
+      new Option(
+        '--convention <names...>',
+        'other published readings of the rules, named in the output',
+      ).choices(['errors-half', 'ties-lose', 'prior-sets', 'release-cells']),
+    );
 }

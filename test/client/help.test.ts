@@ -30,6 +30,7 @@ describe('help', () => {
         ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'recipes', 'oracle', 'worker'],
         ...['rerun', 'schedule', 'champion'],
         ...['serve'],
+        ...['score'],
       ].sort(),
     );
   });
