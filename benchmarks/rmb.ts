@@ -96,6 +96,8 @@ export function scoreRmb(
     Object.fromEntries([...map].map(([name, counter]) => [name, counter.share()])) as Partial<
       Record<K, Share>
     >;
+  if (sections.size === 0)
+    throw new RangeError('no best-of-N list has a verdict on every loser, so that none can be scored');
   const found = shares(sections);
   const ordered = Object.fromEntries(
     RMB_SECTIONS.flatMap((name) => (found[name] ? [[name, found[name]]] : [])),

@@ -50,6 +50,8 @@ export const EXIT_OF_TYPE: Record<
 > = {
   InvalidInput: 'badInput',
   BadData: 'badInput',
+  HubRefused: 'badInput',
+  HubUnreachable: 'unreachable',
   OracleCredentials: 'credentials',
   OracleUnreachable: 'unreachable',
   OracleRejected: 'waiting',

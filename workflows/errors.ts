@@ -15,6 +15,9 @@ export const ERROR_TYPES = {
   InvalidInput: { retry: false, then: 'fail' },
   /** The user's data cannot be used; the message names file, line and field. */
   BadData: { retry: false, then: 'fail' },
+  /** A hub data set does not exist or is not open to the token. */
+  HubRefused: { retry: false, then: 'await-correction' },
+  HubUnreachable: { retry: true, then: 'await-correction' },
   OracleCredentials: { retry: false, then: 'await-correction' },
   OracleUnreachable: { retry: true, then: 'await-correction' },
   /** The oracle refuses the request itself (unknown model, malformed, too long). */

@@ -59,6 +59,10 @@ export function addDataCommands(add: AddCommand): void {
         .makeOptionMandatory(),
     )
     .requiredOption('--verdicts <files...>', 'JSONL of verdict records, plain or gzip; docs/benchmarks.md')
+    .option(
+      '--data <sources...>',
+      'the items that were judged: files, folders or hub:owner/name[@revision][#path]; unknown ids become errors',
+    )
     .option('--both-orders', 'each item may stand twice, with the better answer at A and at B')
     .addOption(
       new Option(

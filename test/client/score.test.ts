@@ -73,3 +73,58 @@ describe('rmr1 score', () => {
     expect(code).toBe(2);
   });
 });
+
+describe('rmr1 score --data', () => {
+  const pair = (id: number) => ({
+    pair_uid: String(id),
+    category_path: 'Pairwise_set/Helpfulness/x',
+    conversation_input: [{ role: 'user', content: 'q' }],
+    chosen: { answer: 'a' },
+    reject: { answer: 'b' },
+  });
+  const list = {
+    bon_uid: '9',
+    category_path: 'BoN_set/Helpfulness/x',
+    conversation_input: [{ role: 'user', content: 'q' }],
+    bon_best: { answer: 'a' },
+    loser_list: [{ answer: 'b' }, { answer: 'c' }],
+  };
+  const data = file('rmb.jsonl', linesOf([pair(1), pair(2), list]));
+  const verdict = { benchmark: 'rmb', subset: 'Pairwise_set/Helpfulness/x', id: 1, gold: 'A', verdict: 'A' };
+  const duel = { ...verdict, subset: 'BoN_set/Helpfulness/x', id: 9, group: 9, rival: 0 };
+  const score = (records: unknown[]) =>
+    runCli(
+      'score',
+      '--benchmark',
+      'rmb',
+      '--json',
+      '--data',
+      data,
+      '--verdicts',
+      file('v.jsonl', linesOf(records)),
+    );
+
+  it('counts what is missing of the data', async () => {
+    const { out } = await score([verdict, duel]);
+    expect(JSON.parse(out)).toMatchObject({
+      score: 1,
+      items: 2,
+      missing: 2,
+      missingBy: { 'Pairwise_set/Helpfulness/x': 1, 'BoN_set/Helpfulness/x': 1 },
+      sections: { 'pairwise-helpfulness': { accuracy: 1, count: 1 } },
+    });
+  });
+
+  it.each([
+    [
+      'an id that the data does not have',
+      [{ ...verdict, id: 3 }],
+      /line 1: the data has no item rmb\/Pairwise_set\/Helpfulness\/x\/3/,
+    ],
+    ['nothing but parts of lists', [duel], /no best-of-N list has a verdict on every loser/],
+  ])('%s is an error', async (_, records, message) => {
+    const { code, err } = await score(records);
+    expect(err).toMatch(message);
+    expect(code).toBe(2);
+  });
+});

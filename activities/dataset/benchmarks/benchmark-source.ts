@@ -4,8 +4,8 @@ import type { BenchmarkItem, BenchmarkName } from '../../../benchmarks/index.js'
 export interface BenchmarkSource {
   benchmark: BenchmarkName;
   /**
-   * Files, folders, or hub data sets as `hub:owner/name[@revision]`. Together they make up the benchmark or a part
-   * of it.
+   * Files, folders, or hub data sets as `hub:owner/name[@revision][#path]`. Together they make up the benchmark or a
+   * part of it.
    */
   from: readonly string[];
 }
@@ -19,9 +19,3 @@ export interface LoadedBenchmark {
   /** Over keys, conversations and answers of all items in their order. */
   sha256: string;
 }
-
-/**
- * `loadBenchmark` of this folder.
- * @throws BadDataError naming file, line or row, and field; UserError for the hub.
- */
-export type LoadBenchmark = (source: BenchmarkSource) => Promise<LoadedBenchmark>;
