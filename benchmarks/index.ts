@@ -1,6 +1,11 @@
 export type { Judgement } from './judgement.js';
 export { comparePaired } from './compare.js';
 export type { PairedComparison } from './compare.js';
+export { compareUnits } from './compare-units.js';
+export type { ComparisonOfRuns, Difference } from './compare-units.js';
+export { unitsOfJudgements, unitsOfRecords } from './paired-units.js';
+export type { Unit } from './paired-units.js';
+export { expectedVote, voteOf } from './votes.js';
 export { designEffect, exactBinomialTest, newcombePaired, wilson } from './intervals.js';
 export type { Cluster, Interval, PairedCounts, Proportion } from './intervals.js';
 export { positionStats, proportion } from './position.js';
