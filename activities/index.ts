@@ -2,10 +2,13 @@
 import type { Client } from '@temporalio/client';
 import type { ArtifactStore } from './artifacts/store.js';
 import { prepareDataset } from './dataset/prepare-dataset.js';
+import { judgeItems } from './evaluation/judge-items.js';
 import { judgeShard } from './evaluation/judge-shard.js';
+import { prepareBenchmark } from './evaluation/prepare-benchmark.js';
+import { findBenchmark, scoreBenchmark } from './evaluation/score-benchmark.js';
 import { findEvaluation, scoreJudgements } from './evaluation/score-judgements.js';
 import { writeReport } from './evaluation/write-report.js';
-import type { IoActivities, OracleActivities, TrainingActivities } from './interface.js';
+import type { IoActivities, JudgingActivities, OracleActivities, TrainingActivities } from './interface.js';
 import { filterTraces, findDistillation } from './oracle/filter-traces.js';
 import { beating } from './oracle/batches/beating.js';
 import { cancelBatch, harvestBatch, pollBatch } from './oracle/batches/harvest-batch.js';
@@ -37,6 +40,9 @@ export function ioActivities({ store }: ActivityDependencies): IoActivities {
     findEvaluation: (input) => findEvaluation(store, input),
     scoreJudgements: (input) => scoreJudgements(store, input),
     writeReport: (input) => writeReport(store, input),
+    prepareBenchmark: (input) => prepareBenchmark(store, input),
+    findBenchmark: (input) => findBenchmark(store, input),
+    scoreBenchmark: (input) => scoreBenchmark(store, input),
   };
 }
 
@@ -49,6 +55,10 @@ export function oracleActivities({ store }: ActivityDependencies): OracleActivit
     harvestBatch: (input) => beating({ batch: input.batchId }, () => harvestBatch(store, input)),
     cancelBatch: (input) => beating({ batch: input.chunk.set }, () => cancelBatch(store, input)),
   };
+}
+
+export function judgingActivities({ store, client }: ActivityDependencies): JudgingActivities {
+  return { judgeItems: (input) => judgeItems(store, client, input) };
 }
 
 export function trainingActivities({ store, client }: ActivityDependencies): TrainingActivities {

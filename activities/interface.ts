@@ -1,6 +1,9 @@
 /** Signatures of all activities, by the kind of worker that runs them; workflows import nothing but these types. */
+import type { BenchmarkName } from '../benchmarks/item.js';
 import type { Recipe } from '../recipes/schema.js';
+import type { PreparedItems, ResolvedBenchmarkInput } from '../workflows/benchmark-input.js';
 import type { ResolvedRunInput } from '../workflows/inputs.js';
+import type { JudgeSettings, Sampling } from '../workflows/judge-settings.js';
 import type { LedgerEntry, LedgerReport } from '../workflows/ledger.js';
 import type { ArtifactRef } from './artifacts/ref.js';
 import type { StageContext, StageOutcome } from './stage-outcome.js';
@@ -140,6 +143,69 @@ export type JudgeShardResult =
   | { status: 'done'; judgements: ArtifactRef; pairs: number; tokens: number; seconds: number }
   | { status: 'preempted'; step: number };
 
+/** What decides the outcome of a benchmark evaluation. */
+export interface BenchmarkStageInput {
+  context: StageContext;
+  benchmark: BenchmarkName;
+  items: PreparedItems;
+  judge: JudgeSettings;
+  sampling: Sampling;
+  orders: ResolvedBenchmarkInput['orders'];
+  /** Samples of each question. */
+  votes: number;
+}
+export interface JudgeItemsInput extends Omit<BenchmarkStageInput, 'items'> {
+  /** One item a line. */
+  items: ArtifactRef;
+  from: number;
+  to: number;
+  /** Earlier shards, for interim figures: judgements, the sum of their outcomes, and how many there will be in all. */
+  before: { judged: number; right: number; total: number };
+  /** Questions in flight that an earlier shard found the endpoint to take. */
+  concurrency?: number;
+}
+export interface JudgeItemsResult {
+  /** `stopped`: on request, with what was judged. */
+  status: 'done' | 'stopped';
+  /** One verdict record a line. */
+  verdicts: ArtifactRef;
+  judged: number;
+  sections: Record<string, { count: number; right: number }>;
+  /** Sums of the expected outcomes of votes of 1, 2, … all samples. */
+  curve: number[];
+  /** Verdicts that name both answers or none. */
+  errors: number;
+  /** Judgements asked now, and found in the store. */
+  asked: number;
+  found: number;
+  inputTokens: number;
+  outputTokens: number;
+  seconds: number;
+  /** Requests that the endpoint refused for load. */
+  throttled: number;
+  concurrency: number;
+  /** What the judge says decides its judgements. */
+  identity: Record<string, unknown>;
+}
+export interface ScoreBenchmarkInput extends BenchmarkStageInput {
+  verdicts: ArtifactRef[];
+  curve: number[];
+  asked: number;
+  found: number;
+  inputTokens: number;
+  outputTokens: number;
+  seconds: number;
+  identity: Record<string, unknown>;
+  /** ISO 8601. */
+  startedAt: string;
+  /** Not all items were judged. */
+  stopped: boolean;
+}
+/** On the queue of the oracle (endpoints) or of training (the engine). */
+export interface JudgingActivities {
+  judgeItems: (input: JudgeItemsInput) => Promise<JudgeItemsResult>;
+}
+
 /** Short I/O on the orchestration queue. */
 export interface IoActivities {
   /** Resolve and check the recipe with its overrides, the store and the oracle; nothing is spent. */
@@ -169,6 +235,10 @@ export interface IoActivities {
     input: EvaluationInput & { judgements: Record<string, ArtifactRef[]>; tokens: number; seconds: number },
   ) => Promise<StageOutcome>;
   writeReport: (input: ReportInput) => Promise<StageOutcome>;
+  /** Read and store a benchmark's items. */
+  prepareBenchmark: (input: { benchmark: BenchmarkName; data: string[] }) => Promise<PreparedItems>;
+  findBenchmark: (input: BenchmarkStageInput) => Promise<StageOutcome | undefined>;
+  scoreBenchmark: (input: ScoreBenchmarkInput) => Promise<StageOutcome>;
 }
 /** What a distillation is about. */
 export interface DistillationStage {

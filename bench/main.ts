@@ -31,6 +31,14 @@ const BENCHMARKS: Record<
     about: 'wall time by stage and peak memory of each process',
     load: () => import('./quickstart.js'),
   },
+  evaluate: {
+    about: '`evaluate` against a bare loop on the same endpoint, in items per second (goal >= 0.95)',
+    load: () => import('./evaluate.js'),
+  },
+  serve: {
+    about: 'served judgements per second, 16 clients against one at a time (goal >= 4), with latencies',
+    load: () => import('./serve.js'),
+  },
 };
 
 async function main(args: string[]): Promise<number> {

@@ -14,6 +14,11 @@ export function wholeNumber(value: string): number {
   return Number(value);
 }
 
+/** Gather whole numbers. */
+export function wholeNumbers(value: string, before: number[] = []): number[] {
+  return [...before, wholeNumber(value)];
+}
+
 export function port(value: string): number {
   const number = wholeNumber(value);
   if (number > 65_535) throw new InvalidArgumentError('Give a port between 0 and 65535.');

@@ -8,10 +8,15 @@ import {
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import { temporalTarget } from '../infra/environment.js';
+import { describeIssues } from '../recipes/describe-issues.js';
 import { temporalConfig } from '../temporal.config.js';
+import { benchmarkInputSchema, type BenchmarkInput } from '../workflows/benchmark-input.js';
+import type { evaluate } from '../workflows/evaluate.js';
 import type { TrainRewardModelInput } from '../workflows/inputs.js';
 import type { RunState } from '../workflows/messages.js';
 import type { trainRewardModel } from '../workflows/train-reward-model.js';
+import { ClientError } from './errors.js';
+import { evaluationIdOf } from './evaluation-id.js';
 import { runIdOf } from './run-id.js';
 import { RunHandle } from './run-handle.js';
 import { describeStart } from './start-details.js';
@@ -125,6 +130,31 @@ export class RewardModelClient {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
         throw translateTemporalError(error, { ...this.place, workflowId });
       }
+    }
+    return this.run(workflowId);
+  }
+
+  /**
+   * Evaluate a judge on a benchmark, or find the evaluation of the same items by the same judge while it runs. One that was
+   * stopped or lost goes on from the judgements it has.
+   * @throws ClientError `InvalidInput` with every wrong field, before anything is started.
+   */
+  async evaluate(input: BenchmarkInput, options: TrainOptions = {}): Promise<RunHandle> {
+    const parsed = benchmarkInputSchema.safeParse(input);
+    if (!parsed.success)
+      throw new ClientError('InvalidInput', `The input is not valid: ${describeIssues(parsed.error)}`);
+    const workflowId = options.workflowId ?? evaluationIdOf(parsed.data);
+    try {
+      await this.temporal.workflow.start<typeof evaluate>('evaluate', {
+        workflowId,
+        taskQueue: temporalConfig.taskQueues.orchestration,
+        args: [parsed.data],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        staticSummary: `${parsed.data.benchmark} by ${parsed.data.judge.kind}`,
+      });
+    } catch (error) {
+      throw translateTemporalError(error, { ...this.place, workflowId });
     }
     return this.run(workflowId);
   }

@@ -13,6 +13,7 @@ import {
   raiseBudgetUpdate,
   rejectUpdate,
   resumeUpdate,
+  stopUpdate,
   type Correction,
   type RunLineage,
   type RunProgress,
@@ -76,6 +77,11 @@ export class RunHandle {
 
   resume(): Promise<RunState> {
     return this.answered(() => this.handle.executeUpdate(resumeUpdate));
+  }
+
+  /** Benchmark evaluations: score what is judged and end. */
+  stop(): Promise<RunState> {
+    return this.answered(() => this.handle.executeUpdate(stopUpdate));
   }
 
   /** Let the run pass the gate it waits at. */

@@ -12,7 +12,12 @@ import {
 import { Client, Connection } from '@temporalio/client';
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ioActivities, oracleActivities, trainingActivities } from '../activities/index.js';
+import {
+  ioActivities,
+  judgingActivities,
+  oracleActivities,
+  trainingActivities,
+} from '../activities/index.js';
 import { registryActivities } from '../activities/registry/index.js';
 import { storeFromEnvironment } from '../activities/artifacts/store.js';
 import { temporalTarget } from '../infra/environment.js';
@@ -98,13 +103,13 @@ async function createWorker(
   if (kind === 'oracle') {
     return Worker.create({
       ...common,
-      activities: { ...oracleActivities(dependencies) },
+      activities: { ...oracleActivities(dependencies), ...judgingActivities(dependencies) },
       maxHeartbeatThrottleInterval: '5 seconds',
     });
   }
   return Worker.create({
     ...common,
-    activities: { ...trainingActivities(dependencies) },
+    activities: { ...trainingActivities(dependencies), ...judgingActivities(dependencies) },
     // A trainer takes the whole machine.
     maxConcurrentActivityTaskExecutions: 1,
     maxHeartbeatThrottleInterval: '2 seconds',

@@ -1,9 +1,15 @@
 /** Activity proxies, one group per failure profile. */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import type { IoActivities, OracleActivities, TrainingActivities } from '../activities/interface.js';
+import type {
+  IoActivities,
+  JudgingActivities,
+  OracleActivities,
+  TrainingActivities,
+} from '../activities/interface.js';
 import type { RegistryActivities } from '../activities/registry/interface.js';
 import { temporalConfig } from '../temporal.config.js';
 import { NON_RETRYABLE } from './errors.js';
+import type { JudgeKind } from './judge-settings.js';
 
 const { taskQueues } = temporalConfig;
 
@@ -84,6 +90,22 @@ export function batches(heartbeatSeconds: number): Omit<OracleActivities, 'judge
     retry: { maximumAttempts: 1 },
   });
   return { planBatches, submitBatch, pollBatch, harvestBatch, cancelBatch };
+}
+
+/** Questions to judges: endpoints beside the oracle's calls, the embedded engine where training runs. */
+export function judging(kind: JudgeKind): JudgingActivities {
+  return proxyActivities<JudgingActivities>({
+    taskQueue: kind === 'local' ? taskQueues.training : taskQueues.oracle,
+    startToCloseTimeout: '7 days',
+    heartbeatTimeout: '60 seconds',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: {
+      initialInterval: '2 seconds',
+      maximumInterval: '2 minutes',
+      maximumAttempts: 10,
+      nonRetryableErrorTypes: NON_RETRYABLE,
+    },
+  });
 }
 
 /** Training and judging: hours, one at a time per worker, resumed from checkpoints; cancelling waits for the last one. */

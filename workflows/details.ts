@@ -42,7 +42,7 @@ export function describeFigures(figures: StageFigures): string {
   const parts = [`${figures.step}/${figures.total}`];
   if (figures.loss !== undefined) parts.push(`loss ${figures.loss.toFixed(3)}`);
   if (figures.reward !== undefined) parts.push(`reward ${figures.reward.toFixed(3)}`);
-  if (figures.accuracy !== undefined) parts.push(`accuracy ${(figures.accuracy * 100).toFixed(1)} %`);
+  if (figures.accuracy !== undefined) parts.push(`accuracy ${accuracyText(figures)}`);
   if (figures.tokensPerSecond !== undefined) parts.push(`${Math.round(figures.tokensPerSecond)} tok/s`);
   if (figures.etaSeconds !== undefined) parts.push(`${Math.round(figures.etaSeconds)} s left`);
   return parts.join(' · ');
@@ -53,6 +53,12 @@ function describeLedger({ spentUsd, unansweredUsd, capUsd, calls }: LedgerReport
   const cap = capUsd === undefined ? '' : ` of $${capUsd}`;
   const lost = unansweredUsd > 0 ? ` (and up to $${unansweredUsd.toFixed(4)} for lost answers)` : '';
   return `Oracle: $${spentUsd.toFixed(4)}${cap} spent${lost} · ${calls} answers paid`;
+}
+
+function accuracyText({ accuracy = 0, low, high }: StageFigures): string {
+  const percent = (share: number) => (share * 100).toFixed(1);
+  const interval = low === undefined || high === undefined ? '' : ` (${percent(low)}–${percent(high)})`;
+  return `${percent(accuracy)} %${interval}`;
 }
 
 function describeMetrics(metrics: Record<string, number> | undefined): string {

@@ -1,6 +1,8 @@
 import type { StageOutcome } from '../activities/stage-outcome.js';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import { io, training } from './activities.js';
+import type { BenchmarkInput } from './benchmark-input.js';
+import { evaluateBenchmark } from './evaluate-benchmark.js';
 import type { StageInput } from './inputs.js';
 import type { RunControl } from './run-control.js';
 import { stageWorkflow } from './stage-workflow.js';
@@ -9,8 +11,15 @@ import { required } from './upstream.js';
 /** Pairs judged by one activity; a lost worker costs at most one shard. */
 const SHARD = 500;
 
-/** Judge the held-out pairs, greedy and in both orders, with each judge of the recipe, and score the judgements. */
-export function evaluate(input?: StageInput): Promise<StageOutcome> {
+/**
+ * Judge the held-out pairs, greedy and in both orders, with each judge of the recipe, and score the judgements; or, where
+ * the input names one, judge a published benchmark with any judge.
+ */
+export function evaluate(input?: StageInput | BenchmarkInput): Promise<StageOutcome> {
+  return input && 'benchmark' in input ? evaluateBenchmark(input) : evaluateRun(input);
+}
+
+function evaluateRun(input: StageInput | undefined): Promise<StageOutcome> {
   return stageWorkflow('evaluate', ['pairs', 'base', 'sft', 'grpo'], input, async (run, artifacts) => {
     const { recipe } = run;
     const models = Object.fromEntries(

@@ -22,6 +22,9 @@ export interface StageFigures {
   reward?: number;
   kl?: number;
   accuracy?: number;
+  /** 95 % interval of the accuracy. */
+  low?: number;
+  high?: number;
   tokensPerSecond?: number;
   etaSeconds?: number;
 }
@@ -115,6 +118,9 @@ export const correctUpdate = defineUpdate<RunState, [Correction | undefined]>('c
 export const raiseBudgetUpdate = defineUpdate<RunState, [BudgetRaise]>('raiseBudget');
 /** At the cap: ask nothing more, train on the traces that are paid for. */
 export const continueWithWhatIsThereUpdate = defineUpdate<RunState>('continueWithWhatIsThere');
+
+/** Evaluation of a benchmark: score what is there and end. */
+export const stopUpdate = defineUpdate<RunState>('stop');
 
 /** Figures of a running stage; sent by its activities, rarely (the interval grows with the age of the stage). */
 export const stageFiguresSignal = defineSignal<[{ stage: StageName; figures: StageFigures }]>('stageFigures');

@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 export const ARTIFACT_KINDS = [
   'pairs',
+  'items',
   'documents',
   'tokenizer',
   'traces',

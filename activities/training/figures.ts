@@ -28,7 +28,11 @@ export class FiguresReporter {
   /** Take up what the engine said. */
   take(event: EngineEvent): void {
     const figures = figuresOf(event);
-    if (!figures) return;
+    if (figures) this.show(figures);
+  }
+
+  /** Show figures, however they came about. */
+  show(figures: StageFigures): void {
     this.figures = { ...this.figures, ...figures };
     void this.signal();
   }

@@ -128,7 +128,7 @@ async function trainAndShow(
       await following.catch(() => undefined);
     });
     if (followed.end === 'aborted') return interrupt.exitCode();
-    await showResult(followed.result, json);
+    await showResult(followed.result, json, followed.result.workflowId);
     remark(
       `Another run: rmr1 quickstart --seed ${(input.seed ?? 1) + 1}   All over again: rmr1 quickstart --fresh`,
     );

@@ -98,7 +98,7 @@ async function watchToEnd(handle: RunHandle, json: boolean): Promise<number | vo
   const interrupt = listenForInterrupt(() => process.exit(interrupt.exitCode()));
   try {
     const followed = await follow(handle, { json, signal: interrupt.signal });
-    if (followed.end === 'completed') return await showResult(followed.result, json);
+    if (followed.end === 'completed') return await showResult(followed.result, json, handle.workflowId);
     remark(
       `${handle.workflowId} goes on; \`rmr1 watch ${handle.workflowId}\` shows it, \`rmr1 cancel\` stops it.`,
     );

@@ -1,9 +1,14 @@
 import type { RunResult } from '../../workflows/messages.js';
+import { isEvaluation, showScores } from '../evaluation-results.js';
 import { fetchReport, resultsText } from '../results.js';
 
-/** Fetch the report of a finished run and print it, for programs as one JSON line after the progress lines. */
-export async function showResult(result: RunResult, json: boolean, out?: string): Promise<void> {
-  const report = await fetchReport(result, out);
+/**
+ * Fetch what a finished run made and print it, for programs as one JSON line after the progress lines: the report of a
+ * training run, the scores of the benchmark evaluation called `workflowId`.
+ */
+export async function showResult(result: RunResult, json: boolean, workflowId: string): Promise<void> {
+  if (isEvaluation(result)) return showScores(workflowId, result, json);
+  const report = await fetchReport(result);
   if (json)
     process.stdout.write(
       `${JSON.stringify({ ...result, files: { html: report.html, json: report.json } })}\n`,

@@ -16,7 +16,7 @@ export function run(options: SharedOptions & { wait?: boolean }, id?: string): P
         signal: interrupt.signal,
         waitForCorrection: options.wait === true,
       });
-      if (followed.end === 'completed') return await showResult(followed.result, json);
+      if (followed.end === 'completed') return await showResult(followed.result, json, handle.workflowId);
       remark(`${handle.workflowId} goes on; \`rmr1 watch ${handle.workflowId}\` shows it again.`);
       return interrupt.exitCode();
     } finally {

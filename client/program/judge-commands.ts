@@ -1,9 +1,57 @@
 /** Commands that put a judge to work on its own. */
 import { Option, type Command } from 'commander';
-import { collect, port, wholeNumber } from '../options.js';
+import { collect, port, wholeNumber, wholeNumbers } from '../options.js';
 import type { AddCommand } from '../program.js';
 
 export function addJudgeCommands(add: AddCommand): void {
+  addJudgeOptions(
+    add(
+      'evaluate',
+      'judge a published benchmark with any judge, durably, and score it',
+      'rmr1 evaluate --benchmark rm-bench --data chat.jsonl code.jsonl --base-url http://127.0.0.1:8000/v1 --model NAME\n' +
+        'rmr1 evaluate --benchmark rmb --data rmb/ --judge local --model quickstart-seed1 --orders both',
+      () => import('../commands/evaluate.js'),
+    ),
+  )
+    .addOption(
+      new Option('--benchmark <name>', 'whose items and rules')
+        .choices(['rewardbench', 'rm-bench', 'rmb'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--data <sources...>', 'files, folders, or hub:owner/name; docs/benchmarks.md')
+    .addOption(
+      new Option('--orders <mode>', 'one: each item once, its places drawn by --order-seed; both: twice')
+        .choices(['one', 'both'])
+        .default('one'),
+    )
+    .option('--order-seed <n>', 'of the places (default 0)', wholeNumber)
+    .option(
+      '--votes <k>',
+      'samples of each question, at --temperature above 0; their majority counts',
+      wholeNumber,
+    )
+    .option('--budget <tokens...>', 'several completion budgets, one evaluation each', wholeNumbers)
+    .option('--stop-at <share>', 'stop once the accuracy is known to ± this, such as 0.01', Number)
+    .option('--id <id>', 'workflow id; the default names items and judge, so that the same command goes on')
+    .option('--detach', 'return once the evaluation has started');
+
+  add(
+    'stop',
+    'end a benchmark evaluation early: score what is judged',
+    'rmr1 stop evaluate-rm-bench-1a2b3c4d',
+    () => import('../commands/stop.js'),
+  ).argument('<run>', 'workflow id');
+
+  add(
+    'compare',
+    'compare two judges on the same items: differences with intervals, tests, a conclusion',
+    'rmr1 compare evaluate-rmb-1a2b3c4d evaluate-rmb-5e6f7a8b\nrmr1 compare before.jsonl after.jsonl --json',
+    () => import('../commands/compare.js'),
+  )
+    .argument('<a>', 'run, or verdict file')
+    .argument('<b>', 'run, or verdict file, that is compared with the first')
+    .option('--seed <n>', 'of the bootstrap (default 0)', wholeNumber);
+
   addJudgeOptions(
     add(
       'serve',

@@ -11,12 +11,17 @@ export function figuresText(figures: StageFigures): string {
     loss === undefined ? '' : `loss ${loss.toFixed(3)}`,
     reward === undefined ? '' : `reward ${reward >= 0 ? '+' : '−'}${Math.abs(reward).toFixed(2)}`,
     kl === undefined ? '' : `KL ${kl.toFixed(4)}`,
-    accuracy === undefined ? '' : `accuracy ${formatShare(accuracy)}`,
+    accuracy === undefined ? '' : `accuracy ${formatShare(accuracy)}${intervalText(figures)}`,
     tokensPerSecond === undefined ? '' : `${formatCount(tokensPerSecond)} tok/s`,
     eta === undefined ? '' : `ETA ${formatDuration(eta)}`,
   ]
     .filter(Boolean)
     .join(' · ');
+}
+
+/** ` (71.2 %–77.9 %)`, where the interval is known. */
+function intervalText({ low, high }: StageFigures): string {
+  return low === undefined || high === undefined ? '' : ` (${formatShare(low)}–${formatShare(high)})`;
 }
 
 /** Seconds to the end of the stage; none before its first step and after its last. */

@@ -30,7 +30,7 @@ describe('help', () => {
         ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'recipes', 'oracle', 'worker'],
         ...['rerun', 'schedule', 'champion'],
         ...['serve'],
-        ...['score'],
+        ...['score', 'evaluate', 'stop', 'compare'],
       ].sort(),
     );
   });

@@ -1,7 +1,12 @@
 /** Activities that answer at once with plausible references, and record what was asked of them. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { ArtifactKind, ArtifactRef } from '../../activities/artifacts/ref.js';
-import type { IoActivities, OracleActivities, TrainingActivities } from '../../activities/interface.js';
+import type {
+  IoActivities,
+  JudgingActivities,
+  OracleActivities,
+  TrainingActivities,
+} from '../../activities/interface.js';
 import type { StageOutcome } from '../../activities/stage-outcome.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { StageName } from '../../workflows/inputs.js';
@@ -39,7 +44,7 @@ export function spentBy(pass: number, usd: number): LedgerEntry {
   };
 }
 
-export type AllActivities = IoActivities & OracleActivities & TrainingActivities;
+export type AllActivities = IoActivities & OracleActivities & TrainingActivities & JudgingActivities;
 
 /** A full set; `change` replaces single ones. `calls` lists names in order, training stages as `train:sft`. */
 export function fakeActivities(change: Partial<AllActivities> = {}): {
@@ -123,6 +128,37 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
       outcome('evaluate', ['scores'], { 'accuracy.base': 0.5, 'accuracy.sft': 0.9, 'accuracy.grpo': 0.95 }),
     ),
     writeReport: record('writeReport', async () => outcome('report', ['report', 'reportJson'])),
+    prepareBenchmark: record('prepareBenchmark', async () => ({
+      items: fakeRef('items', 'items'),
+      count: 5_000,
+      source: 'items.jsonl',
+      sha256: fakeRef('data').sha256,
+    })),
+    findBenchmark: record('findBenchmark', async () => undefined),
+    judgeItems: async ({ from, to, orders, votes }) => {
+      calls.push(`judgeItems:${from}-${to}`);
+      const judged = (to - from) * (orders.mode === 'both' ? 2 : 1);
+      return {
+        status: 'done',
+        verdicts: fakeRef(`verdicts-${from}`, 'verdicts'),
+        judged,
+        sections: { Chat: { count: judged, right: judged * 0.75 } },
+        curve: new Array<number>(votes).fill(judged * 0.75),
+        errors: 1,
+        asked: judged,
+        found: 0,
+        inputTokens: 10,
+        outputTokens: 5,
+        seconds: 1,
+        throttled: 0,
+        concurrency: 16,
+        identity: { kind: 'openai' },
+      };
+    },
+    scoreBenchmark: record('scoreBenchmark', async ({ verdicts, stopped }) => ({
+      ...outcome('evaluate', ['verdicts', 'scores'], { score: 0.75, shards: verdicts.length }),
+      ...(stopped ? { key: '' } : {}),
+    })),
     ...change,
   };
   return { calls, activities };

@@ -55,8 +55,8 @@ export async function withWorkers<T>(
       activities,
       maxCachedWorkflows,
     }),
-    Worker.create({ connection, taskQueue: oracle, activities }),
-    Worker.create({ connection, taskQueue: training, activities }),
+    Worker.create({ connection, taskQueue: oracle, activities, maxHeartbeatThrottleInterval: '500ms' }),
+    Worker.create({ connection, taskQueue: training, activities, maxHeartbeatThrottleInterval: '500ms' }),
   ]);
   const running = workers.map((worker) => worker.run());
   try {
