@@ -36,3 +36,5 @@ export { expectedItems, scoreVerdicts } from './score-verdicts.js';
 export type { BenchmarkScore, ScoreOptions } from './score-verdicts.js';
 export { entryOf, meanOf, ShareCounter, weightedMean } from './share.js';
 export type { Share } from './share.js';
+export { PUBLISHED_SYSTEMS } from './published.js';
+export type { PublishedSystem } from './published.js';

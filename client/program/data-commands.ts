@@ -63,6 +63,10 @@ export function addDataCommands(add: AddCommand): void {
       '--data <sources...>',
       'the items that were judged: files, folders or hub:owner/name[@revision][#path]; unknown ids become errors',
     )
+    .option(
+      '--report <file>',
+      'write an HTML page: table beside published systems, breakdowns, every judgement',
+    )
     .option('--both-orders', 'each item may stand twice, with the better answer at A and at B')
     .addOption(
       new Option(

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -127,4 +127,15 @@ describe('rmr1 score --data', () => {
     expect(err).toMatch(message);
     expect(code).toBe(2);
   });
+});
+
+it('rmr1 score --report writes a page that names the judge by its file', async () => {
+  const page = join(dir, 'page.html');
+  const verdicts = file('badger.jsonl', linesOf(chat));
+  const { code, err } = await runCli(
+    ...['score', '--benchmark', 'rewardbench', '--verdicts', verdicts, '--report', page],
+  );
+  expect(code).toBe(0);
+  expect(err).toContain(page);
+  expect(readFileSync(page, 'utf8')).toContain('<title>badger on RewardBench</title>');
 });
