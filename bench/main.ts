@@ -18,6 +18,11 @@ const BENCHMARKS: Record<
     about: '`rmr1 score` on 40,000 verdicts (goal < 1 s)',
     load: () => import('./score.js'),
   },
+  parity: {
+    about:
+      'tokens, prompts and log-probabilities against transformers and peft (goal <= 1e-4; makes a Python environment)',
+    load: () => import('./parity.js'),
+  },
   recovery: {
     about: 'from the kill of a worker to the next training step',
     load: () => import('./recovery.js'),

@@ -56,6 +56,20 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
+/**
+ * `Digits` of the reference splits off every character of the Unicode category N, such as ½ and ²; the library's own
+ * only ASCII digits. A `Split` by that category is the same in both.
+ */
+function unicodeDigits(part: Part | null): Part | null {
+  if (part === null) return null;
+  if (part['type'] === 'Sequence' && Array.isArray(part['pretokenizers']))
+    return { ...part, pretokenizers: (part['pretokenizers'] as Part[]).map(unicodeDigits) };
+  if (part['type'] !== 'Digits') return part;
+  const Regex = part['individual_digits'] === true ? '\\p{N}' : '\\p{N}+';
+  return { type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false };
+}
+type Part = Record<string, unknown>;
+
 /** An encoder and decoder. Special tokens written in a text are recognised; none are added. */
 export class TextTokenizer {
   private constructor(
@@ -98,10 +112,13 @@ export class TextTokenizer {
     try {
       // The library takes the unknown token of a word-level model from the configuration only.
       const unknown = settings.unk_token ?? json.data.model.unk_token ?? undefined;
-      library = new LibraryTokenizer(json.data, {
-        ...settings,
-        ...(unknown === undefined ? {} : { unk_token: unknown }),
-      });
+      library = new LibraryTokenizer(
+        { ...json.data, pre_tokenizer: unicodeDigits(json.data.pre_tokenizer) },
+        {
+          ...settings,
+          ...(unknown === undefined ? {} : { unk_token: unknown }),
+        },
+      );
     } catch (error) {
       throw badData(`${where}/tokenizer.json cannot be used: ${(error as Error).message}`, error);
     }

@@ -71,6 +71,7 @@ describe('a GGUF file', () => {
     expect(tokenizer.decode(tokenizer.encode(text), { keepSpecial: true })).toBe(text);
     expect(tokenizer.encode(' he')).toEqual([TOKENS.indexOf('Ġhe')]);
     expect(tokenizer.encode('42'), 'digits stand alone').toHaveLength(2);
+    expect(tokenizer.encode(' ²'), 'and so do numbers that are no ASCII digits').toHaveLength(3);
     expect(tokenizer.endOfText).toBe(TOKENS.indexOf('<|im_end|>'));
     expect(renderPrompt(tokenizer.config, [{ role: 'user', content: 'hi' }])).toBe(
       '<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n',

@@ -75,7 +75,7 @@ export const floats = (values: Float32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 const SPECIAL = ['<|endoftext|>', '<|im_start|>', '<|im_end|>'];
-export const TOKENS = [...SPECIAL, ...BYTE_CHARACTERS, 'he', 'll', 'hell', 'Ġhe'];
+export const TOKENS = [...SPECIAL, ...BYTE_CHARACTERS, 'he', 'll', 'hell', 'Ġhe', 'ĠÂ'];
 
 /** Metadata of a llama with 2 layers, hidden size 32, a byte-level tokenizer and a chat template. */
 export const METADATA: Record<string, Meta | number[]> = {
@@ -92,7 +92,7 @@ export const METADATA: Record<string, Meta | number[]> = {
   'tokenizer.ggml.pre': 'smollm',
   'tokenizer.ggml.tokens': TOKENS,
   'tokenizer.ggml.token_type': TOKENS.map((token) => (SPECIAL.includes(token) ? 3 : 1)),
-  'tokenizer.ggml.merges': ['h e', 'l l', 'he ll', 'Ġ he'],
+  'tokenizer.ggml.merges': ['h e', 'l l', 'he ll', 'Ġ he', 'Ġ Â'],
   'tokenizer.ggml.bos_token_id': 1,
   'tokenizer.ggml.eos_token_id': 2,
   'tokenizer.ggml.unknown_token_id': 0,
