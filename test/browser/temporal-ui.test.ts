@@ -91,6 +91,7 @@ test('a run started from the form with overrides shows its progress and finishes
   page.on('request', (request) => requests.push(request.url()));
   await page.goto(pathToFileURL(html).href);
   await page.getByText('SFT + GRPO').first().waitFor(PATIENCE);
+  await screenshot('report');
   expect(requests.filter((url) => !url.startsWith('file:') && !url.startsWith('data:'))).toEqual([]);
 });
 
