@@ -69,8 +69,7 @@ test('everything is reached and worked by keyboard', async () => {
   await page.focus('#j-search');
   await page.keyboard.type('mt-bench-hard/7');
   await saysOf(2);
-  const focused = () =>
-    page.evaluate('document.activeElement.id || document.activeElement.tagName') as Promise<string>;
+  const focused = () => page.evaluate<string>('document.activeElement.id || document.activeElement.tagName');
   const stops: (string | undefined)[] = [];
   for (let i = 0; i < 6; i += 1) {
     await page.keyboard.press('Tab');
