@@ -12,6 +12,8 @@ export interface HubServer {
   requests: { path: string; range?: string; authorization?: string }[];
   /** Close the connection after so many bytes of the next file. */
   cutAfter?: number;
+  /** Awaited before it is closed: bytes that the client has not read are lost with the connection. */
+  beforeCut?: () => Promise<unknown>;
   /** Answer so many requests with 503 first. */
   failures: number;
   close: () => Promise<void>;
@@ -98,7 +100,9 @@ function sendFile(
   const cut = state.cutAfter;
   if (cut === undefined || cut >= bytes.length) return void response.end(bytes);
   delete state.cutAfter;
-  response.write(bytes.subarray(0, cut), () => response.destroy());
+  response.write(bytes.subarray(0, cut), () => {
+    void (state.beforeCut?.() ?? Promise.resolve()).finally(() => response.destroy());
+  });
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -1,6 +1,6 @@
 /** Items of the benchmarks from every container and place that they are published in. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -13,6 +13,7 @@ import type { BenchmarkItem } from '../../benchmarks/index.js';
 import { UserError } from '../../workflows/errors.js';
 import { rmBenchVerdicts, rmbVerdicts } from '../benchmarks/reference-verdicts.js';
 import { noSharedData, sharedPath, withSharedData } from '../benchmarks/shared-data.js';
+import { until } from '../support/until.js';
 import { COMMIT, startHubServer } from './hub-server.js';
 import type { HubFiles, HubServer } from './hub-server.js';
 
@@ -285,8 +286,14 @@ describe('hub', () => {
   test.each([true, false])(
     'a download that breaks off goes on where it stopped (large: %s)',
     async (large) => {
-      const { server, load } = await hub(large ? { large: ['data/filtered.jsonl'] } : {});
+      const { server, load, cache } = await hub(large ? { large: ['data/filtered.jsonl'] } : {});
       server.cutAfter = 40;
+      server.beforeCut = () =>
+        until('the first bytes to be written', () =>
+          readdirSync(cache, { recursive: true }).some(
+            (name) => String(name).endsWith('.part') && statSync(join(cache, String(name))).size >= 40,
+          ),
+        );
       expect((await load()).items).toHaveLength(2);
       expect(server.requests.map(({ range }) => range).filter(Boolean)).toContain('bytes=40-');
     },

@@ -7,6 +7,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TracesInput } from '../../activities/interface.js';
+import { loadRecipe } from '../../recipes/load.js';
 import { temporalConfig } from '../../temporal.config.js';
 import type * as workflows from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
@@ -70,7 +71,8 @@ describe.each([
         metrics: { 'accuracy.grpo': 0.95 },
       });
       expect(result.model?.sha256).toBeDefined();
-      expect(result.costUsd).toBeCloseTo(0.1 * 12);
+      const { pairs, shardSize } = loadRecipe('quickstart').distill;
+      expect(result.costUsd).toBeCloseTo(0.1 * 2 * Math.ceil(pairs / shardSize));
       expect(calls.filter((call) => call.startsWith('train:'))).toEqual([
         'train:base',
         'train:sft',
