@@ -1,9 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { loadBenchmark } from '../../activities/dataset/benchmarks/load-benchmark.js';
-import { BENCHMARK_TITLES } from '../../activities/evaluation/report/benchmark/data.js';
-import { buildBenchmarkReport } from '../../activities/evaluation/report/benchmark/build.js';
+import type { LoadedBenchmark } from '../../activities/dataset/benchmarks/benchmark-source.js';
 import { readVerdicts } from '../../activities/evaluation/read-verdicts.js';
+import type { JudgedBenchmark } from '../../activities/evaluation/report/benchmark/data.js';
 import type {
   BenchmarkName,
   BenchmarkScore,
@@ -28,7 +27,7 @@ export interface ScoreCommandOptions extends SharedOptions {
 
 export async function run(options: ScoreCommandOptions): Promise<void> {
   const { benchmark, convention: conventions = [] } = options;
-  const data = options.data && (await loadBenchmark({ benchmark, from: options.data }));
+  const data = options.data && (await loaded(benchmark, options.data));
   const { records, protocols, bothOrders } = await readVerdicts(options.verdicts, {
     benchmark,
     conventions,
@@ -39,23 +38,32 @@ export async function run(options: ScoreCommandOptions): Promise<void> {
   if (options.report !== undefined) {
     const [protocol] = protocols;
     const judge = protocol?.judge.label ?? basename(options.verdicts[0]!).replace(/\.jsonl?(\.gz)?$/, '');
-    const page = buildBenchmarkReport({
-      title: `${judge} on ${BENCHMARK_TITLES[benchmark]}`,
-      madeAt: new Date().toISOString(),
-      evaluations: [
-        {
-          judge,
-          score,
-          records,
-          ...(data && { items: new Map(data.items.map((item) => [item.key, item])) }),
-          ...(protocol && { protocol }),
-        },
-      ],
+    await writeReport(options.report, {
+      judge,
+      score,
+      records,
+      ...(data && { items: new Map(data.items.map((item) => [item.key, item])) }),
+      ...(protocol && { protocol }),
     });
-    await writeFile(options.report, page);
-    remark(`Report: ${resolve(options.report)}`);
   }
   print(options.json, score, () => scoreText(score));
+}
+
+// Loaders and report take longer to import than the scorer to run: only who asks for them waits for them.
+async function loaded(benchmark: BenchmarkName, from: string[]): Promise<LoadedBenchmark> {
+  const { loadBenchmark } = await import('../../activities/dataset/benchmarks/load-benchmark.js');
+  return loadBenchmark({ benchmark, from });
+}
+
+async function writeReport(file: string, evaluation: JudgedBenchmark): Promise<void> {
+  const { buildBenchmarkReport } = await import('../../activities/evaluation/report/benchmark/build.js');
+  const { BENCHMARK_TITLES } = await import('../../activities/evaluation/report/benchmark/data.js');
+  const title = `${evaluation.judge} on ${BENCHMARK_TITLES[evaluation.score.benchmark]}`;
+  await writeFile(
+    file,
+    buildBenchmarkReport({ title, madeAt: new Date().toISOString(), evaluations: [evaluation] }),
+  );
+  remark(`Report: ${resolve(file)}`);
 }
 
 function scored(benchmark: BenchmarkName, records: VerdictRecord[], options: ScoreOptions): BenchmarkScore {
