@@ -20,8 +20,10 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'rmr1-evaluate-'));
   data = join(dir, 'filtered.jsonl');
   // In RewardBench's own format: one prompt, a chosen and a rejected reply a line.
-  const { train } = generateWorld({ seed: 8, train: ITEMS, validation: 1, test: 1 });
-  const lines = train.map(({ conversation, chosen, rejected }, id) =>
+  // Where earlier turns matter, the oracle would not know the pair again by its last one.
+  const { train } = generateWorld({ seed: 8, train: 2 * ITEMS, validation: 1, test: 1 });
+  const single = train.filter(({ conversation }) => conversation.length === 1).slice(0, ITEMS);
+  const lines = single.map(({ conversation, chosen, rejected }, id) =>
     JSON.stringify({
       id,
       subset: ['alpacaeval-easy', 'llmbar-natural', 'donotanswer', 'hep-go'][id % 4],
