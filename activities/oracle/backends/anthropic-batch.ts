@@ -1,24 +1,21 @@
 /** Anthropic's Message Batches. */
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Recipe } from '../../../recipes/schema.js';
-import { anthropicClient, oracleError } from '../endpoint.js';
+import { anthropicClient } from '../endpoint.js';
 import { answerOfMessage, messageParams } from './anthropic-wire.js';
+import { BatchCalls, PAGE, SKEW_MS } from './batch-calls.js';
 import { completed } from './batch-backend.js';
 import type { BatchBackend, BatchRequest, BatchResult, BatchStatus, BatchTrace } from './batch-backend.js';
-import { isOver, statusOf } from './http-status.js';
-import { rateLimitsOf } from './rate-limits.js';
-import { isRefusedForNow, isTransient, send } from './send.js';
-
-/** Clocks here and there may differ by so much. */
-const SKEW_MS = 5 * 60_000;
-const PAGE = 100;
+import { isRefusedForNow } from './send.js';
 
 export class AnthropicBatch implements BatchBackend {
   private readonly client: Anthropic;
+  private readonly calls: BatchCalls;
 
   /** @throws UserError `OracleCredentials` where the key is missing. */
-  constructor(private readonly oracle: Recipe['oracle']) {
+  constructor(oracle: Recipe['oracle']) {
     this.client = anthropicClient(oracle);
+    this.calls = new BatchCalls(oracle, this.client.baseURL);
   }
 
   async submit(
@@ -28,7 +25,7 @@ export class AnthropicBatch implements BatchBackend {
     signal: AbortSignal,
   ): Promise<string> {
     await beforeSend();
-    const batch = await this.call(
+    const batch = await this.calls.make(
       signal,
       () =>
         this.client.messages.batches
@@ -58,7 +55,7 @@ export class AnthropicBatch implements BatchBackend {
       }
       return undefined;
     } catch (error) {
-      throw this.translated(error, signal);
+      throw this.calls.translated(error, signal);
     }
   }
 
@@ -77,7 +74,7 @@ export class AnthropicBatch implements BatchBackend {
   }
 
   async *harvest(id: string, signal: AbortSignal): AsyncGenerator<BatchResult> {
-    const results = await this.call(signal, async () => {
+    const results = await this.calls.make(signal, async () => {
       const data = await this.client.messages.batches.results(id, {}, { signal });
       return { data, response: { headers: new Headers() } };
     });
@@ -88,49 +85,26 @@ export class AnthropicBatch implements BatchBackend {
         else yield { customId, left: true };
       }
     } catch (error) {
-      throw this.translated(error, signal);
+      throw this.calls.translated(error, signal);
     }
   }
 
-  async cancel(id: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.call(signal, () => this.client.messages.batches.cancel(id, {}, { signal }).withResponse());
-    } catch (error) {
-      if (!isOver(error)) throw error;
-    }
+  cancel(id: string, signal: AbortSignal): Promise<void> {
+    return this.calls.cancel(signal, () =>
+      this.client.messages.batches.cancel(id, {}, { signal }).withResponse(),
+    );
   }
 
-  private async retrieve(
+  private retrieve(
     id: string,
     signal: AbortSignal,
-    again = isTransient,
+    again?: (error: unknown) => boolean,
   ): Promise<Anthropic.Messages.MessageBatch | undefined> {
-    try {
-      return await this.call(
-        signal,
-        () => this.client.messages.batches.retrieve(id, {}, { signal }).withResponse(),
-        again,
-      );
-    } catch (error) {
-      if (statusOf(error) === 404) return undefined;
-      throw error;
-    }
-  }
-
-  private async call<T>(
-    signal: AbortSignal,
-    call: () => Promise<{ data: T; response: { headers: Headers } }>,
-    again: (error: unknown) => boolean = isTransient,
-  ): Promise<T> {
-    try {
-      return await send(rateLimitsOf(this.client.baseURL, 'batches'), 0, signal, call, { again });
-    } catch (error) {
-      throw this.translated(error, signal);
-    }
-  }
-
-  private translated(error: unknown, signal: AbortSignal): unknown {
-    return signal.aborted ? error : oracleError(error, this.oracle, this.client.baseURL);
+    return this.calls.find(
+      signal,
+      () => this.client.messages.batches.retrieve(id, {}, { signal }).withResponse(),
+      again,
+    );
   }
 }
 

@@ -5,19 +5,15 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Recipe } from '../../../recipes/schema.js';
-import { openAiClient, oracleError } from '../endpoint.js';
+import { openAiClient } from '../endpoint.js';
+import { BatchCalls, PAGE, SKEW_MS } from './batch-calls.js';
 import { completed } from './batch-backend.js';
 import type { BatchBackend, BatchRequest, BatchResult, BatchStatus, BatchTrace } from './batch-backend.js';
-import { isOver, statusOf } from './http-status.js';
 import { answerOfCompletion, chatBody } from './openai-wire.js';
-import { rateLimitsOf } from './rate-limits.js';
-import { isRefusedForNow, isTransient, send } from './send.js';
+import { isRefusedForNow } from './send.js';
 
 /** Metadata of the batches that this project submits. */
 const TAG = 'rmr1_tag';
-/** Clocks here and there may differ by so much. */
-const SKEW_MS = 5 * 60_000;
-const PAGE = 100;
 /** Uploads are as long as their file, not as a question. */
 const TRANSFER_TIMEOUT_MS = 15 * 60_000;
 
@@ -33,10 +29,12 @@ const errorBodySchema = z.object({
 
 export class OpenAiBatch implements BatchBackend {
   private readonly client: OpenAI;
+  private readonly calls: BatchCalls;
 
   /** @throws UserError `OracleUnreachable` or `OracleCredentials` where address or key are missing. */
-  constructor(private readonly oracle: Recipe['oracle']) {
+  constructor(oracle: Recipe['oracle']) {
     this.client = openAiClient(oracle);
+    this.calls = new BatchCalls(oracle, this.client.baseURL);
   }
 
   async submit(
@@ -51,13 +49,13 @@ export class OpenAiBatch implements BatchBackend {
       ),
     );
     const upload = await toFile(Buffer.concat(lines), `${tag}.jsonl`);
-    const file = await this.call(signal, () =>
+    const file = await this.calls.make(signal, () =>
       this.client.files
         .create({ file: upload, purpose: 'batch' }, { signal, timeout: TRANSFER_TIMEOUT_MS })
         .withResponse(),
     );
     await beforeSend();
-    const batch = await this.call(
+    const batch = await this.calls.make(
       signal,
       () =>
         this.client.batches
@@ -81,7 +79,7 @@ export class OpenAiBatch implements BatchBackend {
       }
       return undefined;
     } catch (error) {
-      throw this.translated(error, signal);
+      throw this.calls.translated(error, signal);
     }
   }
 
@@ -112,33 +110,20 @@ export class OpenAiBatch implements BatchBackend {
       if (file) yield* this.lines(file, signal);
   }
 
-  async cancel(id: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.call(signal, () => this.client.batches.cancel(id, { signal }).withResponse());
-    } catch (error) {
-      if (!isOver(error)) throw error;
-    }
+  cancel(id: string, signal: AbortSignal): Promise<void> {
+    return this.calls.cancel(signal, () => this.client.batches.cancel(id, { signal }).withResponse());
   }
 
-  private async retrieve(
+  private retrieve(
     id: string,
     signal: AbortSignal,
-    again = isTransient,
+    again?: (error: unknown) => boolean,
   ): Promise<OpenAI.Batch | undefined> {
-    try {
-      return await this.call(
-        signal,
-        () => this.client.batches.retrieve(id, { signal }).withResponse(),
-        again,
-      );
-    } catch (error) {
-      if (statusOf(error) === 404) return undefined;
-      throw error;
-    }
+    return this.calls.find(signal, () => this.client.batches.retrieve(id, { signal }).withResponse(), again);
   }
 
   private async *lines(file: string, signal: AbortSignal): AsyncGenerator<BatchResult> {
-    const response = await this.call(signal, async () => {
+    const response = await this.calls.make(signal, async () => {
       const content = await this.client.files.content(file, { signal, timeout: TRANSFER_TIMEOUT_MS });
       return { data: content, response: content };
     });
@@ -156,24 +141,8 @@ export class OpenAiBatch implements BatchBackend {
       }
       if (input.errored) throw input.errored;
     } catch (error) {
-      throw this.translated(error, signal);
+      throw this.calls.translated(error, signal);
     }
-  }
-
-  private async call<T>(
-    signal: AbortSignal,
-    call: () => Promise<{ data: T; response: { headers: Headers } }>,
-    again: (error: unknown) => boolean = isTransient,
-  ): Promise<T> {
-    try {
-      return await send(rateLimitsOf(this.client.baseURL, 'batches'), 0, signal, call, { again });
-    } catch (error) {
-      throw this.translated(error, signal);
-    }
-  }
-
-  private translated(error: unknown, signal: AbortSignal): unknown {
-    return signal.aborted ? error : oracleError(error, this.oracle, this.client.baseURL);
   }
 }
 
