@@ -48,7 +48,11 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     },
-    not('^workflows/', '^(engine|world|benchmarks|client|workers|infra|serving)/', 'workflows orchestrate'),
+    not(
+      '^workflows/',
+      '^(engine|world|client|workers|infra|serving)/',
+      'workflows orchestrate; scoring is pure',
+    ),
     not('^client/', '^(workers|world)/', 'clients talk to Temporal'),
     {
       name: 'nothing-imports-workers',

@@ -1,6 +1,5 @@
 /** What people can ask of a benchmark evaluation and do to it: progress, pause, stop early, try again. */
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   condition,
@@ -13,13 +12,16 @@ import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import { describeFigures } from './details.js';
 import { policyOf } from './errors.js';
 import * as messages from './messages.js';
-import { rootCause } from './root-cause.js';
+import { rootCause, surfaced } from './root-cause.js';
+import { refuseUnless } from './talk.js';
 
 /** Interim figures by section: judgements and the sum of their outcomes. */
 export type SectionTally = Record<string, { count: number; right: number }>;
 
 export class BenchmarkControl {
-  private state: messages.RunState = 'running';
+  /** How the evaluation ended; undefined while it has not. */
+  private ended: messages.RunState | undefined;
+  private shownState: messages.RunState = 'running';
   private held = false;
   private stopping = false;
   private tryAgain = false;
@@ -37,18 +39,25 @@ export class BenchmarkControl {
       this.show();
     });
     setHandler(messages.pauseUpdate, (_options) => this.hold(true), {
-      validator: (_options) => require(!this.held, 'The run is paused already; send `resume` to go on.'),
+      validator: (_options) => refuseUnless(!this.held, 'The run is paused already; send `resume` to go on.'),
     });
     setHandler(messages.resumeUpdate, () => this.hold(false), {
-      validator: () => require(this.held, 'The run is not paused.'),
+      validator: () => refuseUnless(this.held, 'The run is not paused.'),
     });
     setHandler(messages.stopUpdate, () => this.stop());
     setHandler(messages.correctUpdate, (_correction) => this.retry(), {
       validator: (_correction) =>
-        require(this.problem !== undefined, 'The run is not waiting for a correction.'),
+        refuseUnless(this.problem !== undefined, 'The run is not waiting for a correction.'),
     });
     upsertSearchAttributes({ Stage: ['evaluate'], RunState: ['running'], Recipe: [title] });
     this.show();
+  }
+
+  /** What holds the evaluation back, if anything: a pause comes first, and what it interrupted comes back after it. */
+  private get state(): messages.RunState {
+    if (this.ended) return this.ended;
+    if (this.held) return 'paused';
+    return this.problem ? 'awaiting-correction' : 'running';
   }
 
   /** Whether somebody, or the interval, has asked to score what is there. */
@@ -101,7 +110,8 @@ export class BenchmarkControl {
   ): void {
     this.outputs = result?.outputs;
     this.metrics = result?.metrics;
-    this.change(state);
+    this.ended = state;
+    this.show();
     const score = result?.metrics['score'];
     if (score !== undefined) upsertSearchAttributes({ Accuracy: [score] });
   }
@@ -112,14 +122,13 @@ export class BenchmarkControl {
 
   private async awaitCorrection(error: unknown): Promise<void> {
     const { type, message } = rootCause(error);
-    if (policyOf(type).then === 'fail')
-      throw ApplicationFailure.create({ message, type, nonRetryable: true });
+    if (policyOf(type).then === 'fail') throw surfaced(error);
     this.problem = { stage: 'evaluate', type, message };
     this.tryAgain = false;
-    this.change('awaiting-correction');
+    this.show();
     await condition(() => this.tryAgain || this.stopping);
     this.problem = undefined;
-    this.change('running');
+    this.show();
   }
 
   private retry(): messages.RunState {
@@ -131,14 +140,8 @@ export class BenchmarkControl {
     this.held = held;
     // A shard that is held returns what it has; it is all in the store, so it goes on where it was.
     if (held) this.scope?.cancel();
-    this.change(held ? 'paused' : 'running');
-    return this.state;
-  }
-
-  private change(state: messages.RunState): void {
-    this.state = state;
-    upsertSearchAttributes({ RunState: [state] });
     this.show();
+    return this.state;
   }
 
   private progress(): messages.RunProgress {
@@ -177,9 +180,8 @@ export class BenchmarkControl {
       lines.push('', 'Send the update `correct` with `{}` to try again, or `stop` to score what is there.');
     }
     setCurrentDetails(lines.join('\n'));
+    if (this.shownState === this.state) return;
+    this.shownState = this.state;
+    upsertSearchAttributes({ RunState: [this.state] });
   }
-}
-
-function require(condition: boolean, message: string): void {
-  if (!condition) throw ApplicationFailure.nonRetryable(message, 'InvalidInput');
 }

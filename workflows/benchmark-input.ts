@@ -36,7 +36,12 @@ export const benchmarkInputSchema = z
       .max(16)
       .optional()
       .describe('completion budgets, one evaluation each; default: sampling.maxTokens alone'),
-    stopAt: z.number().gt(0).lt(0.5).optional().describe('stop once the accuracy is known to ± this (95 %)'),
+    stopAt: z
+      .number()
+      .gt(0)
+      .lt(0.5)
+      .optional()
+      .describe('stop once the accuracy is known to ± this (95 %), taking judgements for independent'),
     startedBy: z.string().max(200).default('unknown'),
   })
   .refine(

@@ -3,6 +3,7 @@ import { isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { BenchmarkStageInput, JudgeItemsResult } from '../activities/interface.js';
 import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
+import { wilson } from '../benchmarks/intervals.js';
 import { io, judging } from './activities.js';
 import { BenchmarkControl, type SectionTally } from './benchmark-control.js';
 import { benchmarkInputSchema, type PreparedItems, type ResolvedBenchmarkInput } from './benchmark-input.js';
@@ -136,29 +137,18 @@ class Sum {
 
   get figures() {
     const accuracy = this.right / Math.max(1, this.judged);
-    const [low, high] = this.interval;
+    const { low, high } = wilson(this.right, this.judged);
     return { step: this.judged, total: this.total, accuracy, low, high };
   }
 
-  /** Half of the width of the interval of the accuracy. */
+  /** Half of the width of the interval of the accuracy, which takes judgements for independent. */
   get halfWidth(): number {
-    const [low, high] = this.interval;
+    const { low, high } = wilson(this.right, this.judged);
     return (high - low) / 2;
   }
 
   private get right(): number {
     return Object.values(this.sections).reduce((sum, { right }) => sum + right, 0);
-  }
-
-  /** Wilson's interval at 95 %; `benchmarks/` holds the same, which workflow code may not import. */
-  private get interval(): [number, number] {
-    const n = this.judged;
-    if (n === 0) return [0, 1];
-    const z2 = 1.959963984540054 ** 2 / n;
-    const share = this.right / n;
-    const centre = (share + z2 / 2) / (1 + z2);
-    const half = Math.sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2);
-    return [Math.max(0, centre - half), Math.min(1, centre + half)];
   }
 }
 
