@@ -197,6 +197,9 @@ describe.each([
         type: 'JudgeCredentials',
         message: 'The key was refused.',
       });
+      // A pause takes nothing from the wait.
+      expect(await handle.executeUpdate(messages.pauseUpdate, { args: [undefined] })).toBe('paused');
+      expect(await handle.executeUpdate(messages.resumeUpdate)).toBe('awaiting-correction');
       away = false;
       await handle.executeUpdate(messages.correctUpdate, { args: [{}] });
       expect(await handle.result()).toMatchObject({ metrics: { shards: 3 } });
