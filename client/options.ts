@@ -28,9 +28,7 @@ export function port(value: string): number {
 export function usd(value: string): number {
   const amount = Number(value);
   if (value.trim() === '' || !Number.isFinite(amount) || amount <= 0) {
-    throw new InvalidArgumentError(
-      'Give a positive amount of USD, such as 5 or 0.50; leave it out for no cap.',
-    );
+    throw new InvalidArgumentError('Give a positive amount of USD, such as 5 or 0.50.');
   }
   return amount;
 }

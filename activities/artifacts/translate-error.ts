@@ -14,7 +14,6 @@ const CREDENTIAL_CODES = new Set([
   'SignatureDoesNotMatch',
   'ExpiredToken',
   'InvalidToken',
-  'CredentialsProviderError',
 ]);
 
 const NETWORK_CODES = new Set([
@@ -71,6 +70,13 @@ export function translateError(error: unknown, { endpoint, bucket, uri }: Reques
     return new StoreError(
       'BucketMissing',
       `Bucket "${bucket}" does not exist at ${endpoint}. Create it, or name another one in RMR1_S3_BUCKET.`,
+      { cause: error },
+    );
+  }
+  if (code === 'CredentialsProviderError') {
+    return new StoreError(
+      'StorageCredentials',
+      `No credentials for ${endpoint} were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that may read and write bucket "${bucket}", or start the local store with "rmr1 up".`,
       { cause: error },
     );
   }
