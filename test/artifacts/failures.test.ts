@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeStream } from '../../activities/artifacts/local-files.js';
 import { settingsFromEnvironment } from '../../activities/artifacts/settings.js';
 import { ArtifactStore, storeFromEnvironment } from '../../activities/artifacts/store.js';
+import { translateError } from '../../activities/artifacts/translate-error.js';
 import { resolveBinary } from '../../infra/local/binaries.js';
 import { startSeaweed, type SeaweedServer } from '../../infra/local/seaweed.js';
 import { proxyTo } from './proxy.js';
@@ -62,6 +63,18 @@ describe('a connection that breaks inside an object', () => {
     store.close();
     direct.close();
     proxy.close();
+  });
+});
+
+describe('no credentials at all', () => {
+  test('are not called a refusal: both ways on are named', () => {
+    const error = Object.assign(new Error('Could not load credentials from any providers'), {
+      name: 'CredentialsProviderError',
+    });
+    expect(translateError(error, { endpoint: 'AWS S3', bucket: 'b', uri: 's3://b/x' })).toMatchObject({
+      type: 'StorageCredentials',
+      message: expect.stringMatching(/No credentials for AWS S3.*AWS_ACCESS_KEY_ID.*rmr1 up/) as string,
+    });
   });
 });
 
