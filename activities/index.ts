@@ -51,7 +51,7 @@ export function oracleActivities({ store }: ActivityDependencies): OracleActivit
     judgeWithOracle: (input) => judgeWithOracle(store, input),
     planBatches: (input) => beating({ pass: input.pass }, () => planBatches(store, input)),
     submitBatch: (input) => beating({ batch: input.chunk.set }, () => submitBatch(store, input)),
-    pollBatch,
+    pollBatch: (input) => beating({ batch: input.batchId }, () => pollBatch(input)),
     harvestBatch: (input) => beating({ batch: input.batchId }, () => harvestBatch(store, input)),
     cancelBatch: (input) => beating({ batch: input.chunk.set }, () => cancelBatch(store, input)),
   };

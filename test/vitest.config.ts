@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-/** The quick suites: unit, property, golden, workflow and integration tests. Slow ones live in `test/slow` and `test/long`. */
+/** The quick suites: unit, property, golden, workflow and integration tests. Slow ones live in `test/slow`. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/slow/**', 'test/long/**', 'test/browser/**', 'node_modules/**', 'dist/**'],
+    exclude: ['test/slow/**', 'test/browser/**', 'node_modules/**', 'dist/**'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -87,6 +87,8 @@ export function batches(heartbeatSeconds: number): Omit<OracleActivities, 'judge
   const { pollBatch } = proxyActivities<OracleActivities>({
     ...options,
     startToCloseTimeout: '10 minutes',
+    // A worker that is lost while it looks must not cost those ten minutes.
+    heartbeatTimeout: 2 * heartbeatSeconds * 1000,
     retry: { maximumAttempts: 1 },
   });
   return { planBatches, submitBatch, pollBatch, harvestBatch, cancelBatch };
