@@ -62,7 +62,10 @@ export const BROWSER_SCRIPT = `(() => {
     previous.disabled = page === 0;
     next.disabled = page === pages - 1;
   };
+  let timer;
   const apply = () => {
+    // A search still waiting is part of this one: on its own it would turn the page back later.
+    clearTimeout(timer);
     const words = search.value.toLowerCase().split(/\\s+/).filter(Boolean);
     const wanted = filter.value;
     const which = evaluation.value;
@@ -74,7 +77,6 @@ export const BROWSER_SCRIPT = `(() => {
     show();
   };
 
-  let timer;
   search.addEventListener('input', () => {
     clearTimeout(timer);
     timer = setTimeout(apply, 120);
