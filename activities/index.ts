@@ -5,6 +5,7 @@ import { prepareDataset } from './dataset/prepare-dataset.js';
 import { judgeItems } from './evaluation/judge-items.js';
 import { judgeShard } from './evaluation/judge-shard.js';
 import { prepareBenchmark } from './evaluation/prepare-benchmark.js';
+import { reportBenchmark } from './evaluation/report-benchmark.js';
 import { findBenchmark, scoreBenchmark } from './evaluation/score-benchmark.js';
 import { findEvaluation, scoreJudgements } from './evaluation/score-judgements.js';
 import { writeReport } from './evaluation/write-report.js';
@@ -43,6 +44,7 @@ export function ioActivities({ store }: ActivityDependencies): IoActivities {
     prepareBenchmark: (input) => prepareBenchmark(store, input),
     findBenchmark: (input) => findBenchmark(store, input),
     scoreBenchmark: (input) => scoreBenchmark(store, input),
+    reportBenchmark: (input) => reportBenchmark(store, input),
   };
 }
 

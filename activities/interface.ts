@@ -201,6 +201,13 @@ export interface ScoreBenchmarkInput extends BenchmarkStageInput {
   /** Not all items were judged. */
   stopped: boolean;
 }
+/** A page about evaluations of one judge on the same items, one for each completion budget. */
+export interface BenchmarkReportInput {
+  context: StageContext;
+  /** One item a line. */
+  items: ArtifactRef;
+  evaluations: { verdicts: ArtifactRef; scores: ArtifactRef }[];
+}
 /** On the queue of the oracle (endpoints) or of training (the engine). */
 export interface JudgingActivities {
   judgeItems: (input: JudgeItemsInput) => Promise<JudgeItemsResult>;
@@ -239,6 +246,8 @@ export interface IoActivities {
   prepareBenchmark: (input: { benchmark: BenchmarkName; data: string[] }) => Promise<PreparedItems>;
   findBenchmark: (input: BenchmarkStageInput) => Promise<StageOutcome | undefined>;
   scoreBenchmark: (input: ScoreBenchmarkInput) => Promise<StageOutcome>;
+  /** The HTML page of finished or stopped evaluations. */
+  reportBenchmark: (input: BenchmarkReportInput) => Promise<ArtifactRef>;
 }
 /** What a distillation is about. */
 export interface DistillationStage {

@@ -1,6 +1,6 @@
-/** A finished benchmark evaluation: fetch its verdicts and scores and show them. */
+/** A finished benchmark evaluation: fetch its verdicts, scores and page and show them. */
 import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { BenchmarkScores } from '../activities/evaluation/score-benchmark.js';
 import type { StageOutcome } from '../activities/stage-outcome.js';
 import { formatShare } from './progress/format.js';
@@ -13,15 +13,41 @@ export function isEvaluation(result: unknown): result is StageOutcome {
   return (result as { stage?: unknown }).stage === 'evaluate';
 }
 
-/** Fetch verdicts and scores, and print the scores; for programs as one JSON line after the progress lines. */
+/** Fetch all that it made and print the scores; for programs as one JSON line after the progress lines. */
 export async function showScores(workflowId: string, outcome: StageOutcome, json: boolean): Promise<void> {
-  const parts = await fetchScores(workflowId, outcome);
-  if (json) return void process.stdout.write(`${JSON.stringify({ workflowId, results: parts })}\n`);
-  for (const { name, files, scores } of parts)
-    process.stdout.write(`${partText(name, files.verdicts, scores)}\n`);
+  const results = await fetchScores(workflowId, outcome);
+  const report = await fetchPage(workflowId, outcome);
+  if (json)
+    return void process.stdout.write(
+      `${JSON.stringify({ workflowId, results, ...(report ? { report } : {}) })}\n`,
+    );
+  process.stdout.write(`${scoresText(results, report)}\n`);
 }
 
-interface ScoredPart {
+/** Scores of every completion budget, and where the page is. */
+export function scoresText(parts: readonly ScoredPart[], report: string | undefined): string {
+  const texts = parts.map(({ name, files, scores }) => partText(name, files.verdicts, scores));
+  return [...texts, ...(report ? [`Report: ${report}`] : [])].join('\n');
+}
+
+/**
+ * Download the page, verified; `out` names the file. Undefined for evaluations that have none: those that judged nothing,
+ * or were made before evaluations had pages.
+ */
+export async function fetchPage(
+  workflowId: string,
+  { outputs }: StageOutcome,
+  out?: string,
+): Promise<string | undefined> {
+  const { report } = outputs;
+  if (!report) return undefined;
+  const file = out === undefined ? join(runDirectory(workflowId), 'report.html') : resolve(out);
+  await mkdir(dirname(file), { recursive: true });
+  await withStore((store) => store.getFile(report, file));
+  return file;
+}
+
+export interface ScoredPart {
   /** Completion budget, where there are several. */
   name: string;
   files: { verdicts: string; scores: string };
@@ -29,7 +55,7 @@ interface ScoredPart {
 }
 
 /** Verdicts and scores, brought to the run's directory. */
-async function fetchScores(workflowId: string, { outputs }: StageOutcome): Promise<ScoredPart[]> {
+export async function fetchScores(workflowId: string, { outputs }: StageOutcome): Promise<ScoredPart[]> {
   const dir = runDirectory(workflowId);
   await mkdir(dir, { recursive: true });
   const names = Object.keys(outputs).filter((name) => name.startsWith('scores'));

@@ -33,6 +33,17 @@ export function usd(value: string): number {
   return amount;
 }
 
+/** USD per million prompt tokens and per million output tokens. */
+export function price(value: string): { inputPerMillion: number; outputPerMillion: number } {
+  const parts = value.split(',').map((part) => part.trim());
+  const [inputPerMillion = NaN, outputPerMillion = NaN] = parts.map(Number);
+  const known = parts.every((part) => part !== '') && inputPerMillion >= 0 && outputPerMillion >= 0;
+  if (parts.length !== 2 || !known || !Number.isFinite(inputPerMillion + outputPerMillion)) {
+    throw new InvalidArgumentError('Give two prices in USD per million tokens, such as 0.15,0.6.');
+  }
+  return { inputPerMillion, outputPerMillion };
+}
+
 /** Gather names of stages, separated by commas or in several options. */
 export function stages(value: string, before: string[] = []): string[] {
   const names = value.split(',').map((name) => name.trim());

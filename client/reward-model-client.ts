@@ -55,6 +55,10 @@ export interface RunSummary {
   closedAt?: Date;
 }
 
+/** Training runs, and the evaluations and stages that were started alone. */
+const RUNS =
+  "(WorkflowType = 'trainRewardModel' OR (WorkflowType IN ('evaluate', 'distill', 'sft', 'grpo') AND ParentWorkflowId IS NULL))";
+
 const key = {
   stage: defineSearchAttributeKey('Stage', 'KEYWORD'),
   state: defineSearchAttributeKey('RunState', 'KEYWORD'),
@@ -166,9 +170,9 @@ export class RewardModelClient {
     return new RunHandle(this.temporal, place, this.pageOf(workflowId));
   }
 
-  /** Runs, newest first. `query` narrows them: Temporal's visibility syntax, `RunState = 'awaiting-approval'`. */
+  /** Training runs, evaluations and stages started alone, newest first. `query` narrows them: Temporal's visibility syntax, `RunState = 'awaiting-approval'`. */
   async runs({ limit = 50, query }: { limit?: number; query?: string } = {}): Promise<RunSummary[]> {
-    const wanted = `WorkflowType = 'trainRewardModel'${query ? ` AND (${query})` : ''}`;
+    const wanted = `${RUNS}${query ? ` AND (${query})` : ''}`;
     const found: RunSummary[] = [];
     try {
       for await (const info of this.temporal.workflow.list({

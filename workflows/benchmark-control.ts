@@ -9,6 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import type { StageOutcome } from '../activities/stage-outcome.js';
 import { describeFigures } from './details.js';
 import { policyOf } from './errors.js';
 import * as messages from './messages.js';
@@ -30,6 +31,7 @@ export class BenchmarkControl {
   private scope: CancellationScope | undefined;
   private outputs: Record<string, ArtifactRef> | undefined;
   private metrics: Record<string, number> | undefined;
+  private costUsd = 0;
   private sections: SectionTally = {};
 
   constructor(private readonly title: string) {
@@ -104,16 +106,15 @@ export class BenchmarkControl {
     this.show();
   }
 
-  end(
-    state: messages.RunState,
-    result?: { outputs: Record<string, ArtifactRef>; metrics: Record<string, number> },
-  ): void {
+  end(state: messages.RunState, result?: Pick<StageOutcome, 'outputs' | 'metrics' | 'cost'>): void {
     this.outputs = result?.outputs;
     this.metrics = result?.metrics;
+    this.costUsd = result?.cost.usd ?? 0;
     this.ended = state;
     this.show();
     const score = result?.metrics['score'];
     if (score !== undefined) upsertSearchAttributes({ Accuracy: [score] });
+    if (this.costUsd > 0) upsertSearchAttributes({ SpendUsd: [this.costUsd] });
   }
 
   private stopRequested(): boolean {
@@ -162,7 +163,7 @@ export class BenchmarkControl {
         },
       ],
       ...(this.problem ? { problem: this.problem } : {}),
-      costUsd: 0,
+      costUsd: this.costUsd,
     };
   }
 
@@ -179,6 +180,8 @@ export class BenchmarkControl {
       lines.push('', `**Waits** (${this.problem.type}): ${this.problem.message}`);
       lines.push('', 'Send the update `correct` with `{}` to try again, or `stop` to score what is there.');
     }
+    const report = this.outputs?.report;
+    if (report) lines.push('', `Report: \`rmr1 report ${workflowInfo().workflowId}\` · \`${report.uri}\``);
     setCurrentDetails(lines.join('\n'));
     if (this.shownState === this.state) return;
     this.shownState = this.state;

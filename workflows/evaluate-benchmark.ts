@@ -1,5 +1,5 @@
 /** `evaluate` with a benchmark: any judge, shard by shard, stopped and resumed anywhere, nothing judged twice. */
-import { isCancellation, workflowInfo } from '@temporalio/workflow';
+import { isCancellation, patched, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { BenchmarkStageInput, JudgeItemsResult } from '../activities/interface.js';
 import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
@@ -40,7 +40,29 @@ async function evaluations(control: BenchmarkControl, input: ResolvedBenchmarkIn
     outcomes.push([maxTokens, await evaluation(control, { ...input, sampling }, items)]);
   }
   const [[, only]] = outcomes as [[number, StageOutcome]];
-  return outcomes.length === 1 ? only : joined(outcomes);
+  const outcome = outcomes.length === 1 ? only : joined(outcomes);
+  return withReport(control, contextOf(input), items.items, outcomes, outcome);
+}
+
+/** The outcome with its page. Evaluations that were stopped before anything was judged have none. */
+async function withReport(
+  control: BenchmarkControl,
+  context: StageContext,
+  items: ArtifactRef,
+  outcomes: readonly [number, StageOutcome][],
+  outcome: StageOutcome,
+): Promise<StageOutcome> {
+  const evaluations = outcomes.flatMap(
+    ([
+      ,
+      {
+        outputs: { verdicts, scores },
+      },
+    ]) => (verdicts && scores ? [{ verdicts, scores }] : []),
+  );
+  if (evaluations.length === 0 || !patched('benchmark-report')) return outcome;
+  const report = await control.run(() => io.reportBenchmark({ context, items, evaluations }));
+  return report ? { ...outcome, outputs: { ...outcome.outputs, report } } : outcome;
 }
 
 async function evaluation(

@@ -17,6 +17,10 @@ const endpointFields = {
     .max(1024)
     .default(64)
     .describe('most questions in flight; found out below that'),
+  price: z
+    .strictObject({ inputPerMillion: z.number().min(0), outputPerMillion: z.number().min(0) })
+    .optional()
+    .describe('USD per million tokens; with it every judgement says what it cost'),
 };
 
 const openai = z.strictObject({
@@ -51,6 +55,7 @@ export const judgeSettingsSchema = z.discriminatedUnion('kind', [
 ]);
 export type JudgeSettings = z.infer<typeof judgeSettingsSchema>;
 export type JudgeKind = JudgeSettings['kind'];
+export type TokenPrice = NonNullable<EndpointSettings['price']>;
 export type EndpointSettings = Pick<Extract<JudgeSettings, { kind: 'openai' }>, keyof typeof endpointFields>;
 
 /** How a judge writes. */

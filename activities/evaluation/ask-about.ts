@@ -65,6 +65,7 @@ function recordOf({ item, gold }: Presentation, opinions: readonly Opinion[], by
   const verdict = bySum ? verdictOfScores(summed) : voteOf(opinions.map((opinion) => opinion.verdict));
   const total = (of: (opinion: Opinion) => number) => opinions.reduce((sum, opinion) => sum + of(opinion), 0);
   const seconds = opinions.every((opinion) => opinion.seconds !== undefined);
+  const priced = opinions.every((opinion) => opinion.costUsd !== undefined);
   return {
     benchmark,
     subset,
@@ -82,6 +83,7 @@ function recordOf({ item, gold }: Presentation, opinions: readonly Opinion[], by
     inputTokens: total(({ inputTokens }) => inputTokens),
     outputTokens: total(({ outputTokens }) => outputTokens),
     ...(seconds ? { seconds: total((opinion) => opinion.seconds!) } : {}),
+    ...(priced ? { costUsd: total((opinion) => opinion.costUsd!) } : {}),
     finished: opinions.every(({ finished }) => finished),
   };
 }

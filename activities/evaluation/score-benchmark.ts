@@ -101,7 +101,7 @@ export async function scoreBenchmark(
     errors: score.errors,
   };
   const cost = {
-    usd: 0,
+    usd: records.reduce((sum, { costUsd = 0 }) => sum + costUsd, 0),
     inputTokens: input.inputTokens,
     outputTokens: input.outputTokens,
     seconds: input.seconds,
@@ -133,6 +133,7 @@ function protocolOf(input: ScoreBenchmarkInput): VerdictProtocol {
     ...(typeof promptVersion === 'string' ? { promptVersion } : {}),
     orders,
     ...(writes ? { sampling: samplingOf(sampling, identity, votes) } : {}),
+    ...('price' in judge && judge.price ? { price: judge.price } : {}),
     data: { source: items.source, sha256: items.sha256, items: items.count },
     software: {
       rmr1: packageVersion(),

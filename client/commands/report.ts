@@ -3,6 +3,8 @@ import { copyFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { resolve } from 'node:path';
 import { ClientError, isClientError } from '../errors.js';
+import type { StageOutcome } from '../../activities/stage-outcome.js';
+import { fetchPage, fetchScores, isEvaluation, scoresText, type ScoredPart } from '../evaluation-results.js';
 import type { SharedOptions } from '../options.js';
 import { fetchReport, localReport, resultsText, type FetchedReport } from '../results.js';
 import { print, remark } from '../output.js';
@@ -12,17 +14,23 @@ export async function run(
   options: SharedOptions & { out?: string; open?: boolean },
   id?: string,
 ): Promise<void> {
-  const { workflowId, report } = await findReport(id, options.out);
-  const { html, json, data } = report;
-  print(options.json, { workflowId, files: { html, json }, report: data }, () => resultsText(report));
+  const { workflowId, ...found } = await findReport(id, options.out);
+  if ('results' in found) {
+    const { html, results } = found;
+    print(options.json, { workflowId, files: { html }, results }, () => scoresText(results, html));
+    if (options.open) openInBrowser(html);
+    return;
+  }
+  const { html, json, data } = found.report;
+  print(options.json, { workflowId, files: { html, json }, report: data }, () => resultsText(found.report));
   if (options.open) openInBrowser(html);
 }
 
+/** The report of a training run, or the page of a benchmark evaluation with its scores. */
+type Found = { workflowId: string } & ({ report: FetchedReport } | { html: string; results: ScoredPart[] });
+
 /** From the store; while servers are down, the copy that was fetched when the run ended. */
-async function findReport(
-  id: string | undefined,
-  out?: string,
-): Promise<{ workflowId: string; report: FetchedReport }> {
+async function findReport(id: string | undefined, out?: string): Promise<Found> {
   try {
     return await withRun(id, async (handle) => {
       const { workflowId } = handle;
@@ -33,7 +41,9 @@ async function findReport(
           `${workflowId} is still running; \`rmr1 watch ${workflowId}\` shows it and prints the report at its end.`,
         );
       }
-      return { workflowId, report: await fetchReport(await handle.result(), out) };
+      const result = await handle.result();
+      if (isEvaluation(result)) return await evaluationPage(workflowId, result, out);
+      return { workflowId, report: await fetchReport(result, out) };
     });
   } catch (error) {
     const kept =
@@ -43,6 +53,17 @@ async function findReport(
     await copyFile(kept.html, out);
     return { workflowId: id, report: { ...kept, html: resolve(out) } };
   }
+}
+
+async function evaluationPage(workflowId: string, outcome: StageOutcome, out?: string): Promise<Found> {
+  const html = await fetchPage(workflowId, outcome, out);
+  if (html === undefined) {
+    throw new ClientError(
+      'RunNotReady',
+      `${workflowId} has no report; \`rmr1 score --report FILE\` makes one of the verdict file that \`rmr1 evaluate\` wrote.`,
+    );
+  }
+  return { workflowId, html, results: await fetchScores(workflowId, outcome) };
 }
 
 function openInBrowser(file: string): void {

@@ -5,6 +5,7 @@ import {
   type JudgeKind,
   type JudgeSettings,
   type Sampling,
+  type TokenPrice,
 } from '../../workflows/judge-settings.js';
 import { describeIssues } from '../../recipes/describe-issues.js';
 import { ClientError } from '../errors.js';
@@ -19,6 +20,7 @@ export interface JudgeChoiceOptions {
   temperature?: number;
   concurrency?: number;
   timeout?: number;
+  price?: TokenPrice;
   logprobs?: boolean;
   batchSize?: number;
   threads?: number;
@@ -51,6 +53,7 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
     ...(baseUrl ? { baseUrl } : {}),
     ...(concurrency ? { concurrency } : {}),
     ...(timeout ? { timeoutSeconds: timeout } : {}),
+    ...(options.price ? { price: options.price } : {}),
   };
   const openai = {
     kind: 'openai',

@@ -1,6 +1,6 @@
 /** Commands that put a judge to work on its own. */
 import { Option, type Command } from 'commander';
-import { collect, port, wholeNumber, wholeNumbers } from '../options.js';
+import { collect, port, price, wholeNumber, wholeNumbers } from '../options.js';
 import type { AddCommand } from '../program.js';
 
 export function addJudgeCommands(add: AddCommand): void {
@@ -104,6 +104,11 @@ function addJudgeOptions(command: Command): Command {
     .option('--temperature <t>', 'default 0', Number)
     .option('--concurrency <n>', 'most questions in flight at an endpoint; found out below that', wholeNumber)
     .option('--timeout <seconds>', 'longest time for one answer of an endpoint', wholeNumber)
+    .option(
+      '--price <in,out>',
+      'of the endpoint, USD per million prompt and output tokens, such as 0.15,0.6',
+      price,
+    )
     .option('--logprobs', 'ask the endpoint for log-probabilities of the verdict, where it offers them')
     .option('--batch-size <n>', 'local: most questions decoded together', wholeNumber)
     .option('--threads <n>', 'local: CPU threads', wholeNumber)

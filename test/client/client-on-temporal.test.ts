@@ -3,7 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, type RewardModelClient, type RunHandle, type RunState } from '../../client/index.js';
+import {
+  connect,
+  type RewardModelClient,
+  type RunHandle,
+  type RunState,
+  type RunSummary,
+} from '../../client/index.js';
 import type { StageName } from '../../workflows/inputs.js';
 import type { AllActivities } from '../support/fake-activities.js';
 import { fakeActivities, untilStopped } from '../support/fake-activities.js';
@@ -189,6 +195,30 @@ describe('commands', () => {
       }
       expect(found[0]).toMatchObject({ accuracy: 0.95, recipe: 'quickstart' });
       expect((await cli('runs', '--state', 'completed')).out).toContain(run.workflowId);
+    });
+  });
+
+  it('list evaluations beside runs, and not the stages that a run started', async () => {
+    await working(async () => {
+      const run = await client.train({ seed: 3 }, { workflowId: newId() });
+      const evaluation = await client.evaluate({
+        benchmark: 'rmb',
+        data: ['pairs.jsonl'],
+        judge: { kind: 'length' },
+      } as never);
+      await Promise.all([run.result(), evaluation.result()]);
+      const own = new Set([run.workflowId, evaluation.workflowId]);
+      let listed: RunSummary[] = [];
+      while (
+        listed.filter(({ workflowId, state }) => own.has(workflowId) && state === 'completed').length < 2
+      )
+        listed = await client.runs({ limit: 200 });
+      expect(listed.find(({ workflowId }) => workflowId === evaluation.workflowId)).toMatchObject({
+        recipe: 'rmb by length',
+        accuracy: 0.75,
+      });
+      const children = listed.filter(({ workflowId }) => workflowId.startsWith(`${run.workflowId}/`));
+      expect(children).toEqual([]);
     });
   });
 

@@ -15,10 +15,26 @@ function limited(initial: number, most = 100) {
 }
 
 describe('the number of questions in flight', () => {
-  it('grows by one a round while answers keep their pace', () => {
-    const { limit, round } = limited(8);
+  it('doubles each round until the endpoint shows its limit, then grows by one', () => {
+    const { clock, limit, round } = limited(8);
+    for (let i = 0; i < 3; i++) round(100);
+    expect(limit.limit).toBe(64);
+    clock.now += 1;
+    limit.refused(clock.now, 0);
+    expect(limit.limit).toBe(32);
     for (let i = 0; i < 5; i++) round(100);
-    expect(limit.limit).toBe(13);
+    expect(limit.limit).toBe(37);
+  });
+
+  it('gives back what the last doubling was too much', () => {
+    const { limit, round } = limited(8);
+    round(100);
+    round(100);
+    expect(limit.limit).toBe(32);
+    round(400);
+    expect(limit.limit).toBe(16);
+    round(100);
+    expect(limit.limit).toBe(17);
   });
 
   it('never goes beyond what was allowed', () => {
@@ -55,7 +71,7 @@ describe('the number of questions in flight', () => {
     const more = limited(16);
     more.round(100);
     more.round(300, 0.05);
-    expect(more.limit.limit).toBe(18);
+    expect(more.limit.limit).toBe(64);
   });
 
   it('holds everything back for as long as the endpoint asked', async () => {

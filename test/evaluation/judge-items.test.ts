@@ -4,12 +4,14 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeItems } from '../../activities/evaluation/judge-items.js';
+import { reportBenchmark } from '../../activities/evaluation/report-benchmark.js';
 import { readVerdicts } from '../../activities/evaluation/read-verdicts.js';
 import {
   findBenchmark,
   scoreBenchmark,
   type BenchmarkScores,
 } from '../../activities/evaluation/score-benchmark.js';
+import type { ArtifactRef } from '../../activities/artifacts/ref.js';
 import type { JudgeItemsInput, JudgeItemsResult } from '../../activities/interface.js';
 import type { StageOutcome } from '../../activities/stage-outcome.js';
 import { itemKey, type BenchmarkItem, type VerdictRecord } from '../../benchmarks/index.js';
@@ -213,4 +215,45 @@ it('the verdict file says how it was made, and scores to what the evaluation say
   expect(await findBenchmark(fixture.store, faster)).toBeDefined();
   const other = { ...stage, orders: { mode: 'one' as const, seed: 1 } };
   expect(await findBenchmark(fixture.store, other)).toBeUndefined();
+
+  const { verdicts, scores } = outcome.outputs as { verdicts: ArtifactRef; scores: ArtifactRef };
+  const pages: ArtifactRef[] = [];
+  for (let i = 0; i < 2; i++) {
+    const page: ArtifactRef = await environment.run(reportBenchmark, fixture.store, {
+      context: input.context,
+      items: input.items,
+      evaluations: [{ verdicts, scores }],
+    });
+    pages.push(page);
+  }
+  expect(pages[1]).toEqual(pages[0]);
+  const page = (await fixture.store.getBytes(pages[0]!)).toString();
+  expect(page).toContain('world-oracle-a on RewardBench');
+  expect(page).toContain(`<b>${(100 * score.score).toFixed(1)}*</b>`);
+  // The conversations are there to be read, which a bare verdict file has not.
+  expect(page).toContain('id="lengths"');
+});
+
+it('with a price every judgement says what it cost, also where it was found', async () => {
+  const price = { inputPerMillion: 3, outputPerMillion: 15 };
+  const input = await inputOf({ sampling: samplingSchema.parse({ maxTokens: 900 }) }, { price });
+  const first = await judge(input);
+  const records = await recordsOf(first);
+  for (const { inputTokens = 0, outputTokens = 0, costUsd } of records)
+    expect(costUsd).toBeCloseTo((3 * inputTokens + 15 * outputTokens) / 1e6, 12);
+  const again = await judge(input);
+  expect(again).toMatchObject({ asked: 0, found: 24 });
+  expect(await recordsOf(again)).toEqual(records);
+  const outcome: StageOutcome = await new MockActivityEnvironment().run(scoreBenchmark, fixture.store, {
+    ...input,
+    items: { items: input.items, count: 24, source: 'items.jsonl', sha256: 'a'.repeat(64) },
+    ...first,
+    verdicts: [first.verdicts],
+    startedAt: '2026-01-01T00:00:00Z',
+    stopped: false,
+  });
+  expect(outcome.cost.usd).toBeCloseTo(
+    records.reduce((sum, { costUsd }) => sum + costUsd!, 0),
+    12,
+  );
 });

@@ -4,6 +4,7 @@ import { controlJudge } from '../../activities/evaluation/judges/controls.js';
 import { Throttled, type Judge, type Question } from '../../activities/evaluation/judges/judge.js';
 import { majorityJudge, majorityOf } from '../../activities/evaluation/judges/majority-judge.js';
 import { openBareJudge } from '../../activities/evaluation/judges/open-judge.js';
+import { pricedJudge } from '../../activities/evaluation/judges/priced-judge.js';
 import { openaiJudge, verdictLogprobs } from '../../activities/evaluation/judges/openai-judge.js';
 import { Patience } from '../../activities/evaluation/judges/patience.js';
 import { judgeSettingsSchema, samplingSchema, type JudgeSettings } from '../../workflows/judge-settings.js';
@@ -264,6 +265,16 @@ describe('a majority', () => {
       outputTokens: 6,
     });
     expect((await judge.ask(question, signal)).text).toMatch(/x: B[\s\S]*y: A[\s\S]*z: B/);
+  });
+
+  it('costs what its members cost, where all of them tell', async () => {
+    const price = { inputPerMillion: 1_000_000, outputPerMillion: 0 };
+    const [x, y, z] = [voter('A', 'x'), voter('A', 'y'), voter('A', 'z')].map((one) =>
+      pricedJudge(one, price),
+    );
+    expect((await majorityJudge([x!, y!, z!]).ask(question, signal)).costUsd).toBe(3);
+    const partly = majorityJudge([x!, y!, voter('B', 'free')]);
+    expect((await partly.ask(question, signal)).costUsd).toBeUndefined();
   });
 
   it('is odd', () => {

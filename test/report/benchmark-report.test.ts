@@ -9,6 +9,7 @@ import {
 } from '../../activities/evaluation/report/benchmark/breakdown.js';
 import { browserData } from '../../activities/evaluation/report/benchmark/browser-data.js';
 import { buildBenchmarkReport } from '../../activities/evaluation/report/benchmark/build.js';
+import { accuracyByVotes, budgetCurves } from '../../activities/evaluation/report/benchmark/curves.js';
 import type { BenchmarkReportData } from '../../activities/evaluation/report/benchmark/data.js';
 import { PUBLISHED_SYSTEMS } from '../../benchmarks/index.js';
 import { HOSTILE, sampleBenchmarks } from './sample-benchmark.js';
@@ -44,6 +45,7 @@ describe('the page', () => {
       'sections',
       'bands',
       'position',
+      'votes',
       'calibration',
       'categories',
       'lengths',
@@ -80,8 +82,49 @@ describe('the page', () => {
       verdict,
     }));
     const small = buildBenchmarkReport({ ...data, evaluations: [{ judge: 'x', score, records: bare }] });
-    for (const id of ['bands', 'calibration', 'lengths', 'cost']) expect(small).not.toContain(`id="${id}"`);
+    for (const id of ['bands', 'votes', 'budgets', 'calibration', 'lengths', 'cost'])
+      expect(small).not.toContain(`id="${id}"`);
     expect(small).toContain('records no protocol');
+  });
+});
+
+describe('curves', () => {
+  it('accuracy by votes comes from one set of samples, a tie counting half', () => {
+    const { score } = data.evaluations[0]!;
+    const record = {
+      benchmark: 'rewardbench',
+      subset: 'math-prm',
+      id: '1',
+      gold: 'A',
+      verdict: 'A',
+    } as const;
+    const records = [{ ...record, votes: ['A' as const, 'A' as const, 'B' as const] }];
+    const curve = accuracyByVotes({ judge: 'x', score, records });
+    // One of three drawn is right in 2 of 3; two of three agree once and tie twice.
+    expect(curve).toEqual([2 / 3, (1 + 0.5 + 0.5) / 3, 1]);
+    expect(accuracyByVotes({ judge: 'x', score, records: [{ ...record, votes: ['A'] }] })).toBeUndefined();
+    expect(accuracyByVotes({ judge: 'x', score, records, accuracyByVotes: [0.5, 0.75] })).toEqual([
+      0.5, 0.75,
+    ]);
+  });
+
+  it('budgets of one judge on one benchmark are drawn by rising budget; other judges stay apart', () => {
+    const [one] = data.evaluations as [BenchmarkReportData['evaluations'][number]];
+    const withBudget = (maxTokens: number, label = 'Badger') => ({
+      ...one,
+      judge: `${label}, ${maxTokens} tokens`,
+      protocol: {
+        ...one.protocol!,
+        judge: { ...one.protocol!.judge, label },
+        sampling: { temperature: 0, topP: 1, maxTokens, votes: 1 },
+      },
+    });
+    const several = { ...data, evaluations: [withBudget(2048), withBudget(512), withBudget(512, 'Other')] };
+    const curves = budgetCurves(several);
+    expect(curves.map(({ points }) => points.map(({ budget }) => budget))).toEqual([[512, 2048]]);
+    const html = buildBenchmarkReport(several);
+    expect(html).toContain('id="budgets"');
+    expect(html).toContain('2,048');
   });
 });
 

@@ -72,6 +72,12 @@ it('a worker killed in the middle costs what was in flight, and the result is sc
   expect((JSON.parse(score.stdout) as { score: number }).score).toBeCloseTo(scores.score.score, 12);
   expect((await readFile(files.verdicts, 'utf8')).split('\n')[0]).toMatch(/"protocol"/);
 
+  const page = join(dir, 'page.html');
+  const report = await rmr1('report', workflowId, '--out', page, '--json');
+  expect(report.code, report.stderr).toBe(0);
+  expect(JSON.parse(report.stdout)).toMatchObject({ workflowId, files: { html: page } });
+  expect(await readFile(page, 'utf8')).toContain('world-oracle-a on RewardBench');
+
   const other = await rmr1('evaluate', ...about(), '--model', 'world-oracle-b', '--json');
   expect(other.code, other.stderr).toBe(0);
   const { workflowId: second } = JSON.parse(other.stdout.trim().split('\n').at(-1)!) as {

@@ -159,6 +159,7 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
       ...outcome('evaluate', ['verdicts', 'scores'], { score: 0.75, shards: verdicts.length }),
       ...(stopped ? { key: '' } : {}),
     })),
+    reportBenchmark: record('reportBenchmark', async () => fakeRef('page', 'report')),
     ...change,
   };
   return { calls, activities };

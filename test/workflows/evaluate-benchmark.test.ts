@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporalConfig } from '../../temporal.config.js';
 import type * as workflows from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
-import { fakeActivities } from '../support/fake-activities.js';
+import { fakeActivities, fakeRef } from '../support/fake-activities.js';
 import { until } from '../support/until.js';
 import { startEnvironment, withWorkers, workflowBundle } from '../support/workflow-environment.js';
 
@@ -82,7 +82,9 @@ describe.each([
         'judgeItems:2000-4000',
         'judgeItems:4000-5000',
         'scoreBenchmark',
+        'reportBenchmark',
       ]);
+      expect((await handle.result()).outputs['report']).toEqual(fakeRef('page', 'report'));
       expect(inputs.map(({ concurrency }) => concurrency)).toEqual([undefined, 16, 16]);
       expect(inputs[2]!.before).toEqual({ judged: 8_000, right: 6_000, total: 10_000 });
       const { state, stages } = await progressOf(handle);
@@ -159,6 +161,12 @@ describe.each([
   test('each completion budget is an evaluation of its own', async () => {
     const { activities } = fakeActivities();
     const budgets: number[] = [];
+    let reported = 0;
+    const page = activities.reportBenchmark;
+    activities.reportBenchmark = async (input) => {
+      reported = input.evaluations.length;
+      return page(input);
+    };
     const plain = activities.findBenchmark;
     activities.findBenchmark = async (input) => {
       budgets.push(input.sampling.maxTokens);
@@ -167,8 +175,10 @@ describe.each([
     await withWorkers(environment, activities, cache, async () => {
       const outcome = await (await start({ ...INPUT, budgets: [512, 8192] })).result();
       expect(budgets).toEqual([512, 8192]);
+      expect(reported).toBe(2);
       expect(outcome.metrics).toMatchObject({ 'score.512': 0.75, 'score.8192': 0.75 });
       expect(Object.keys(outcome.outputs).sort()).toEqual([
+        'report',
         'scores-512',
         'scores-8192',
         'verdicts-512',

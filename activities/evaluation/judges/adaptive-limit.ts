@@ -1,7 +1,9 @@
 /**
  * How many questions may be in flight: additive increase, multiplicative decrease (Chiu & Jain 1989), as congestion
- * control does it. An endpoint that refuses (429, 503) halves the limit, once for all questions that were in flight; one
- * that only gets slower without answering more lowers it by a fifth; otherwise it grows by one a round.
+ * control does it. It doubles each round until the endpoint shows its limit for the first time (slow start, Jacobson
+ * 1988). An endpoint that refuses (429, 503) halves it, once for all questions that were in flight; one that only gets
+ * slower without answering more lowers it by a fifth, by half at the end of the slow start; otherwise it grows by one a
+ * round.
  */
 
 export interface LimitSettings {
@@ -18,6 +20,8 @@ const WORTH_IT = 1.05;
 
 export class AdaptiveLimit {
   private current: number;
+  /** Slow start: no limit of the endpoint was met yet. */
+  private doubling = true;
   private inFlight = 0;
   private waiting: (() => void)[] = [];
   private readonly now: () => number;
@@ -64,6 +68,7 @@ export class AdaptiveLimit {
     this.pausedUntil = Math.max(this.pausedUntil, this.now() + pauseMs);
     if (sentAt > this.lastCut) {
       this.lastCut = this.now();
+      this.doubling = false;
       this.current = Math.max(1, this.current / 2);
       this.newRound();
     }
@@ -78,7 +83,9 @@ export class AdaptiveLimit {
     const slow = median > SLOW * this.best && throughput < WORTH_IT * this.throughput;
     this.best = Math.min(this.best, median);
     this.throughput = throughput;
-    this.current = slow ? Math.max(1, this.current * 0.8) : Math.min(this.most, this.current + 1);
+    if (slow) this.current = Math.max(1, this.current * (this.doubling ? 0.5 : 0.8));
+    else this.current = Math.min(this.most, this.doubling ? 2 * this.current : this.current + 1);
+    if (slow) this.doubling = false;
     this.newRound();
     this.admit();
   }

@@ -32,6 +32,8 @@ export interface Opinion {
   seconds?: number;
   /** Hash of the prompt as it was sent; absent for judges that read none. */
   promptSha256?: string;
+  /** By the tokens and the judge's price; absent where none is known. */
+  costUsd?: number;
 }
 
 /** Scores of several answers, each by itself. */

@@ -40,6 +40,9 @@ function joined(opinions: readonly Opinion[], members: readonly Judge[]): Opinio
       .join('\n\n'),
     inputTokens: sum(({ inputTokens }) => inputTokens),
     outputTokens: sum(({ outputTokens }) => outputTokens),
+    ...(opinions.every(({ costUsd }) => costUsd !== undefined)
+      ? { costUsd: sum(({ costUsd = 0 }) => costUsd) }
+      : {}),
     finished: opinions.every(({ finished }) => finished),
   };
 }

@@ -1,6 +1,6 @@
 /** The judge that settings name, ready to be asked. */
 import type { ArtifactStore } from '../../artifacts/store.js';
-import type { JudgeSettings, Sampling } from '../../../workflows/judge-settings.js';
+import type { JudgeSettings, Sampling, TokenPrice } from '../../../workflows/judge-settings.js';
 import { controlJudge } from './controls.js';
 import type { Judge } from './judge.js';
 import { localJudge, type LocalModel } from './local-judge.js';
@@ -8,6 +8,7 @@ import { majorityJudge } from './majority-judge.js';
 import { openaiJudge } from './openai-judge.js';
 import { Patience, patientJudge, type PatienceSettings } from './patience.js';
 import { pointwiseJudge } from './pointwise-judge.js';
+import { pricedJudge } from './priced-judge.js';
 import type { ResidentBatch } from './resident-engine.js';
 import { scalarJudge, scoringEndpoint } from './scalar-judge.js';
 import { storedJudge, type JudgedCounts } from './stored-judge.js';
@@ -68,19 +69,24 @@ async function open(
   remember: (judge: Judge) => Promise<Judge>,
 ): Promise<OpenJudge> {
   const patience: Patience[] = [];
-  const ready = async (judge: Judge): Promise<Judge> => {
+  const ready = async (judge: Judge, price?: TokenPrice): Promise<Judge> => {
     const { initial, most } = judge.concurrency;
     const own = new Patience({ initial: options.initialConcurrency ?? initial, most }, options.patience);
     patience.push(own);
-    return remember(patientJudge(judge, own));
+    return pricedJudge(await remember(patientJudge(judge, own)), price);
   };
   // Members are remembered one by one: what one of them answered is kept when another one fails.
   const judge =
     settings.kind === 'majority'
       ? majorityJudge(
-          await Promise.all(settings.members.map((member) => ready(openaiJudge(member, sampling)))),
+          await Promise.all(
+            settings.members.map((member) => ready(openaiJudge(member, sampling), member.price)),
+          ),
         )
-      : await ready(await single(settings, sampling, options));
+      : await ready(
+          await single(settings, sampling, options),
+          'price' in settings ? settings.price : undefined,
+        );
   return { judge, patience };
 }
 

@@ -7,6 +7,7 @@ import { calibrationSection, categorySection, costSection, lengthSection } from 
 import { browserData } from './browser-data.js';
 import { BROWSER_SCRIPT } from './browser-script.js';
 import { BROWSER_STYLE, browserSection } from './browser-section.js';
+import { budgetSection, votesSection } from './curves.js';
 import type { BenchmarkReportData } from './data.js';
 import { judgesOf, nameOf } from './data.js';
 import { mainTable, scopeSection } from './main-table.js';
@@ -23,6 +24,8 @@ export function buildBenchmarkReport(data: BenchmarkReportData): string {
     { id: 'sections', name: 'Sections', body: sectionBars(data) },
     { id: 'bands', name: 'Easy, normal, hard', body: bandsSection(data) },
     { id: 'position', name: 'Position', body: positionSection(data) },
+    { id: 'votes', name: 'Votes', body: votesSection(data) },
+    { id: 'budgets', name: 'Completion budget', body: budgetSection(data) },
     { id: 'calibration', name: 'Calibration', body: calibrationSection(data) },
     { id: 'categories', name: 'Categories', body: categorySection(data) },
     { id: 'lengths', name: 'Length', body: lengthSection(data) },

@@ -16,6 +16,8 @@ export interface JudgedBenchmark {
   /** By key; without them the report shows no conversations and no breakdown by length. */
   items?: ReadonlyMap<string, BenchmarkItem>;
   protocol?: VerdictProtocol;
+  /** Mean outcome of a vote of 1, 2, … all samples; without it the curve is taken from the records' votes. */
+  accuracyByVotes?: readonly number[];
 }
 
 export interface BenchmarkReportData {
