@@ -19,7 +19,7 @@ import { judgeWithOracle } from './oracle/judge-with-oracle.js';
 import { splitPairs } from './oracle/split-pairs.js';
 import { spentByRun } from './oracle/tally.js';
 import { planRun } from './planning/plan-run.js';
-import { buildRlPrompts, buildSftSet } from './training/build-data.js';
+import { buildRewardSet, buildRlPrompts, buildSftSet } from './training/build-data.js';
 import { trainModel } from './training/train-model.js';
 
 export interface ActivityDependencies {
@@ -38,6 +38,7 @@ export function ioActivities({ store }: ActivityDependencies): IoActivities {
     filterTraces: (input) => filterTraces(store, input),
     buildSftSet: (input) => buildSftSet(store, input),
     buildRlPrompts: (input) => buildRlPrompts(store, input),
+    buildRewardSet: (input) => buildRewardSet(store, input),
     findEvaluation: (input) => findEvaluation(store, input),
     scoreJudgements: (input) => scoreJudgements(store, input),
     writeReport: (input) => writeReport(store, input),

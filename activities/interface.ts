@@ -117,7 +117,7 @@ export interface BatchHarvest {
 
 export interface TrainInput {
   context: StageContext;
-  stage: 'base' | 'sft' | 'grpo';
+  stage: 'base' | 'sft' | 'grpo' | 'reward';
   seed: number;
   recipe: Recipe;
   /** The starting model; absent for `base`, which starts from seeded values and `tokenizer`. */
@@ -234,6 +234,12 @@ export interface IoActivities {
   buildRlPrompts: (input: {
     recipe: Recipe;
     seed: number;
+    tokenizer: ArtifactRef;
+    pairs: ArtifactRef;
+  }) => Promise<ArtifactRef>;
+  /** Pairs as prompt and answers of a reward model, with over-long ones left out. */
+  buildRewardSet: (input: {
+    recipe: Recipe;
     tokenizer: ArtifactRef;
     pairs: ArtifactRef;
   }) => Promise<ArtifactRef>;

@@ -57,7 +57,7 @@ export interface RunSummary {
 
 /** Training runs, and the evaluations and stages that were started alone. */
 const RUNS =
-  "(WorkflowType = 'trainRewardModel' OR (WorkflowType IN ('evaluate', 'distill', 'sft', 'grpo') AND ParentWorkflowId IS NULL))";
+  "(WorkflowType = 'trainRewardModel' OR (WorkflowType IN ('evaluate', 'distill', 'sft', 'grpo', 'reward') AND ParentWorkflowId IS NULL))";
 
 const key = {
   stage: defineSearchAttributeKey('Stage', 'KEYWORD'),

@@ -1,5 +1,5 @@
 /** Stages by name for the command line: a copy that costs no import of the schemas, checked against them. */
-import type { StageName } from '../workflows/inputs.js';
+import type { PipelineStage } from '../workflows/inputs.js';
 
 export const STAGE_NAMES = [
   'dataset',
@@ -9,8 +9,8 @@ export const STAGE_NAMES = [
   'grpo',
   'evaluate',
   'report',
-] as const satisfies readonly StageName[];
+] as const satisfies readonly PipelineStage[];
 
 /** Fails to compile where a stage is missing above. */
-export type Missing = Exclude<StageName, (typeof STAGE_NAMES)[number]>;
+export type Missing = Exclude<PipelineStage, (typeof STAGE_NAMES)[number]>;
 export const COMPLETE: [Missing] extends [never] ? true : never = true;

@@ -89,7 +89,7 @@ export const modelSourceSchema = z.discriminatedUnion('from', [
 const common = {
   seed: z.int().nonnegative(),
   model: modelSourceSchema,
-  /** JSONL input, see `SupervisedSample`, `GrpoPrompt`, `GenerationPrompt`. */
+  /** JSONL input, see `SupervisedSample`, `GrpoPrompt`, `PreferenceSample`, `GenerationPrompt`. */
   data: z.string(),
   /** Everything is written below this directory: `checkpoints/step-N/`, `model/`, `metrics.jsonl`, `outputs.jsonl`. */
   outputDir: z.string(),
@@ -164,6 +164,14 @@ export const grpoJobSchema = z.strictObject({
   klCoefficient: z.number().min(0).default(0.001),
   ...grpoVariants,
 });
+export const rewardJobSchema = z.strictObject({
+  kind: z.literal('reward'),
+  ...training,
+  /** Optimiser steps are epochs × ⌈pairs / batchSize⌉. */
+  epochs: z.number().positive(),
+  batchSize: z.int().positive().describe('pairs an optimiser step'),
+  maxLength: z.int().positive().describe('longest prompt + answer in tokens; longer ones are an error'),
+});
 export const generateJobSchema = z.strictObject({
   kind: z.literal('generate'),
   ...common,
@@ -178,10 +186,14 @@ export const generateJobSchema = z.strictObject({
 export const engineJobSchema = z.discriminatedUnion('kind', [
   supervisedJobSchema,
   grpoJobSchema,
+  rewardJobSchema,
   generateJobSchema,
 ]);
 export type SupervisedJob = z.infer<typeof supervisedJobSchema>;
 export type GrpoJob = z.infer<typeof grpoJobSchema>;
+export type RewardJob = z.infer<typeof rewardJobSchema>;
+/** Jobs that change weights step by step. */
+export type TrainingJob = SupervisedJob | GrpoJob | RewardJob;
 export type GenerateJob = z.infer<typeof generateJobSchema>;
 export type EngineJob = z.infer<typeof engineJobSchema>;
 
@@ -196,6 +208,13 @@ export interface GrpoPrompt {
   id: string;
   prompt: string;
   gold: 'A' | 'B';
+}
+/** One line of a preference file: two answers to a prompt that the chat template has rendered. */
+export interface PreferenceSample {
+  id: string;
+  prompt: string;
+  chosen: string;
+  rejected: string;
 }
 /** One line of a generation input file. */
 export interface GenerationPrompt {
@@ -227,6 +246,9 @@ export interface StepMetrics {
   kl?: number;
   clipShare?: number;
   completionTokens?: number;
+  /** Reward head: share of pairs whose preferred answer scored higher, and mean difference of the scores. */
+  accuracy?: number;
+  margin?: number;
 }
 
 /** Engine → supervisor. */

@@ -11,6 +11,7 @@ import { endWhenAbandoned } from './supervisor-silence.js';
 import { runGenerate } from './trainer/generate.js';
 import { runGrpo } from './trainer/grpo.js';
 import type { EngineIo, JobEnd } from './trainer/io.js';
+import { runReward } from './trainer/reward.js';
 import { runSupervised } from './trainer/supervised.js';
 
 function readJob(path: string | undefined): EngineJob {
@@ -52,6 +53,8 @@ function run(job: EngineJob, io: EngineIo): Promise<JobEnd> {
       return runSupervised(job, io);
     case 'grpo':
       return runGrpo(job, io);
+    case 'reward':
+      return runReward(job, io);
     case 'generate':
       return runGenerate(job, io);
   }

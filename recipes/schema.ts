@@ -180,6 +180,15 @@ const sft = z.strictObject({
   ...optimizer,
 });
 
+/** A scalar reward model trained on the pairs themselves: the baseline that writes no reasons. */
+const reward = z.strictObject({
+  pairs: z.int().positive().optional().describe('the first so many training pairs; default: all'),
+  epochs: z.number().positive().default(1),
+  batchSize: z.int().positive().describe('pairs an optimiser step'),
+  ...memory,
+  ...optimizer,
+});
+
 const grpo = z.strictObject({
   steps: z.int().positive(),
   promptsPerStep: z.int().positive(),
@@ -229,6 +238,7 @@ export const recipeSchema = z.strictObject({
   distill,
   sft,
   grpo,
+  reward: reward.optional().describe('for the workflow `reward`'),
   evaluate,
   threads: z.int().positive().default(2).describe('CPU threads of the training engine'),
   device: z

@@ -97,7 +97,7 @@ export function batches(heartbeatSeconds: number): Omit<OracleActivities, 'judge
 /** Questions to judges: endpoints beside the oracle's calls, the embedded engine where training runs. */
 export function judging(kind: JudgeKind): JudgingActivities {
   return proxyActivities<JudgingActivities>({
-    taskQueue: kind === 'local' ? taskQueues.training : taskQueues.oracle,
+    taskQueue: kind === 'local' || kind === 'local-scalar' ? taskQueues.training : taskQueues.oracle,
     startToCloseTimeout: '7 days',
     heartbeatTimeout: '60 seconds',
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

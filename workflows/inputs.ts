@@ -5,7 +5,9 @@ import { recipeSchema } from '../recipes/schema.js';
 
 /** Stages of the pipeline in order; `gates` and `startFrom` name them. */
 export const STAGES = ['dataset', 'base', 'distill', 'sft', 'grpo', 'evaluate', 'report'] as const;
-export type StageName = (typeof STAGES)[number];
+export type PipelineStage = (typeof STAGES)[number];
+/** `reward` stands beside the pipeline: a scalar reward model on the same base. */
+export type StageName = PipelineStage | 'reward';
 
 const jsonValue: z.ZodType<unknown> = z.unknown();
 

@@ -39,6 +39,13 @@ export const judgeSettingsSchema = z.discriminatedUnion('kind', [
     threads: z.int().positive().default(2),
     batchSize: z.int().positive().default(64),
   }),
+  z.strictObject({
+    kind: z.literal('local-scalar'),
+    /** A reward model of the engine: an artefact, or a directory that every worker can read. */
+    model: z.union([artifactRefSchema, z.string().min(1)]),
+    threads: z.int().positive().default(2),
+    batchSize: z.int().positive().default(64),
+  }),
   openai,
   z.strictObject({ kind: z.literal('pointwise'), ...endpointFields }),
   z.strictObject({ kind: z.literal('scalar'), ...endpointFields }),
@@ -55,6 +62,14 @@ export const judgeSettingsSchema = z.discriminatedUnion('kind', [
 ]);
 export type JudgeSettings = z.infer<typeof judgeSettingsSchema>;
 export type JudgeKind = JudgeSettings['kind'];
+
+/** Judges that the embedded engine runs, where training runs. */
+export function isEngineJudge(
+  judge: JudgeSettings,
+): judge is Extract<JudgeSettings, { kind: 'local' | 'local-scalar' }> {
+  return judge.kind === 'local' || judge.kind === 'local-scalar';
+}
+
 export type TokenPrice = NonNullable<EndpointSettings['price']>;
 export type EndpointSettings = Pick<Extract<JudgeSettings, { kind: 'openai' }>, keyof typeof endpointFields>;
 

@@ -24,7 +24,7 @@ import { expectHeartbeats, planning } from './activities.js';
 import { adoptedStages, type AdoptedStages } from './adopted-stages.js';
 import { renderDetails } from './details.js';
 import { policyOf } from './errors.js';
-import type { ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
+import type { PipelineStage, ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
 import * as messages from './messages.js';
 import { rootCause, surfaced } from './root-cause.js';
 import { Spending, type SpendingHost } from './spending.js';
@@ -72,7 +72,7 @@ export class RunControl implements SpendingHost {
   /** Install the message handlers, then resolve and check the recipe; nothing is spent before that. */
   static async begin(
     input: Omit<ResolvedRunInput, 'gates'> &
-      Partial<Pick<ResolvedStageInput, 'supervision'>> & { gates?: StageName[] },
+      Partial<Pick<ResolvedStageInput, 'supervision'>> & { gates?: PipelineStage[] },
     stages: StageName[],
   ): Promise<RunControl> {
     const run = new RunControl({ gates: [], ...input }, stages);
@@ -262,7 +262,7 @@ export class RunControl implements SpendingHost {
   }
 
   private async gate(name: StageName): Promise<void> {
-    if (!this.input.gates.includes(name)) return;
+    if (!(this.input.gates as readonly StageName[]).includes(name)) return;
     this.verdictOnGate = undefined;
     this.atGate = true;
     this.show();

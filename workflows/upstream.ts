@@ -16,7 +16,7 @@ type Artifacts = Record<string, ArtifactRef>;
 /** Complete `given` to the artefacts named in `needed`, by running the pipeline up to, but without, `stage`. */
 export async function upstream(
   run: RunControl,
-  stage: 'distill' | 'sft' | 'grpo' | 'evaluate',
+  stage: 'distill' | 'sft' | 'grpo' | 'reward' | 'evaluate',
   given: Artifacts,
   needed: readonly string[],
 ): Promise<Artifacts> {
@@ -24,6 +24,7 @@ export async function upstream(
   const dataset = await prepareDataset(run);
   if (stage === 'distill') return { pairs: output(dataset, 'train'), ...given };
   const base = await warmUpBase(run, dataset);
+  if (stage === 'reward') return { model: output(base, 'model'), pairs: output(dataset, 'train'), ...given };
   const traces = await distillTraces(run, dataset);
   if (stage === 'sft') return { model: output(base, 'model'), traces: output(traces, 'traces'), ...given };
   const sft = await fineTune(run, base, traces);

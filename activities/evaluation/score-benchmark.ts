@@ -9,7 +9,7 @@ import type {
 } from '../../benchmarks/index.js';
 import { scoreVerdicts, VERDICT_FILE_SCHEMA } from '../../benchmarks/index.js';
 import { projectRoot } from '../../infra/environment.js';
-import type { JudgeSettings, Sampling } from '../../workflows/judge-settings.js';
+import { isEngineJudge, type JudgeSettings, type Sampling } from '../../workflows/judge-settings.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { codeCommit } from '../code-commit.js';
 import type { BenchmarkStageInput, ScoreBenchmarkInput } from '../interface.js';
@@ -37,7 +37,7 @@ function benchmarkIdentity(input: BenchmarkStageInput): StageIdentity {
     stage: 'evaluate',
     inputs: {
       items: items.items,
-      ...(judge.kind === 'local' && typeof judge.model !== 'string' ? { model: judge.model } : {}),
+      ...(isEngineJudge(judge) && typeof judge.model !== 'string' ? { model: judge.model } : {}),
     },
     settings: { benchmark, judge: judgeOnly(judge), sampling, orders, votes },
     versions: { evaluation: VERSIONS.evaluation, engine: VERSIONS.engine },
@@ -65,7 +65,7 @@ export async function findBenchmark(
   store: ArtifactStore,
   input: BenchmarkStageInput,
 ): Promise<StageOutcome | undefined> {
-  if (input.judge.kind === 'local' && typeof input.judge.model === 'string') return undefined;
+  if (isEngineJudge(input.judge) && typeof input.judge.model === 'string') return undefined;
   return findStage(store, benchmarkIdentity(input));
 }
 
@@ -116,10 +116,10 @@ const MODEL_KINDS = ['openai', 'pointwise', 'scalar'];
 function protocolOf(input: ScoreBenchmarkInput): VerdictProtocol {
   const { judge, sampling, orders, votes, items, identity } = input;
   const model = 'model' in judge && typeof judge.model === 'string' ? judge.model : undefined;
-  const hash = judge.kind === 'local' ? String(identity['model']) : undefined;
+  const hash = isEngineJudge(judge) ? String(identity['model']) : undefined;
   const endpoint = 'baseUrl' in judge && judge.baseUrl ? new URL(judge.baseUrl).host : undefined;
   const promptVersion = identity['promptVersion'];
-  const writes = !['scalar', 'length', 'random', 'oracle'].includes(judge.kind);
+  const writes = !['scalar', 'local-scalar', 'length', 'random', 'oracle'].includes(judge.kind);
   return {
     schema: VERDICT_FILE_SCHEMA,
     benchmark: input.benchmark,
@@ -156,6 +156,7 @@ function samplingOf(sampling: Sampling, identity: Bare, votes: number) {
 function labelOf(judge: JudgeSettings): string {
   if (judge.kind === 'majority') return `majority of ${judge.members.map(({ model }) => model).join(', ')}`;
   if (judge.kind === 'local') return 'local model';
+  if (judge.kind === 'local-scalar') return 'local reward model';
   return 'model' in judge ? judge.model : judge.kind;
 }
 

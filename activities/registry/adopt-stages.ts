@@ -1,7 +1,7 @@
 /** Stages of an earlier run, taken over by another one as they are. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { UserError } from '../../workflows/errors.js';
-import { STAGES, type StageName } from '../../workflows/inputs.js';
+import { STAGES, type PipelineStage } from '../../workflows/inputs.js';
 import { lineageQuery } from '../../workflows/messages.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { RegistryActivities } from './interface.js';
@@ -11,7 +11,7 @@ export async function adoptStages(
   store: ArtifactStore,
   client: Client,
   run: string,
-  stage: StageName,
+  stage: PipelineStage,
 ): ReturnType<RegistryActivities['adoptStages']> {
   const wanted = STAGES.slice(0, STAGES.indexOf(stage));
   const { stages } = await client.workflow

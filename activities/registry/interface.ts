@@ -1,6 +1,6 @@
 /** Signatures of the registry's activities; workflows import nothing but these types. */
 import type { Recipe } from '../../recipes/schema.js';
-import type { StageName } from '../../workflows/inputs.js';
+import type { PipelineStage, StageName } from '../../workflows/inputs.js';
 import type { RunResult } from '../../workflows/messages.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
 import type { StageOutcome } from '../stage-outcome.js';
@@ -41,6 +41,6 @@ export interface RegistryActivities {
   /** Outcomes of the stages before `stage` of an earlier run. @throws UserError `InvalidInput`. */
   adoptStages: (input: {
     run: string;
-    stage: StageName;
+    stage: PipelineStage;
   }) => Promise<Partial<Record<StageName, StageOutcome>>>;
 }

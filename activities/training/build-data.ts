@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
-import type { GrpoPrompt, SupervisedSample } from '../../engine/job.js';
+import type { GrpoPrompt, PreferenceSample, SupervisedSample } from '../../engine/job.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
@@ -67,6 +67,30 @@ export async function buildRlPrompts(
       prompt: prompts.render(presented),
       gold: presented.gold,
     }));
+    return store.putLines('samples', lines);
+  });
+}
+
+/** Pairs for a reward model, each answer after the conversation itself. Those longer than the context are left out. */
+export async function buildRewardSet(
+  store: ArtifactStore,
+  { recipe, tokenizer, pairs }: Parameters<IoActivities['buildRewardSet']>[0],
+): Promise<ArtifactRef> {
+  return withTokenizer(store, tokenizer, recipe, async (prompts) => {
+    const { maxLength } = recipe.base.architecture;
+    const lines: PreferenceSample[] = [];
+    for (const { pair } of await readPairLines(store, pairs, 0, recipe.reward?.pairs)) {
+      const prompt = prompts.conversation(pair.conversation);
+      const { id, chosen, rejected } = pair;
+      const longest = Math.max(prompts.tokens(chosen), prompts.tokens(rejected));
+      if (prompts.tokens(prompt) + longest + 1 <= maxLength) lines.push({ id, prompt, chosen, rejected });
+    }
+    if (lines.length === 0) {
+      throw new UserError(
+        'BadData',
+        `Every pair is longer than the model's context of ${maxLength} tokens: raise base.architecture.maxLength or give shorter pairs.`,
+      );
+    }
     return store.putLines('samples', lines);
   });
 }

@@ -72,12 +72,13 @@ export function figuresOf(event: EngineEvent): StageFigures | undefined {
     return { step: event.done, total: event.total, tokensPerSecond: event.tokensPerSecond };
   }
   if (event.type !== 'progress') return undefined;
-  const { step, loss, reward, kl, seconds } = event.metrics;
+  const { step, loss, reward, kl, accuracy, seconds } = event.metrics;
   return {
     step,
     total: event.total,
     ...(reward === undefined ? { loss } : { reward }),
     ...(kl === undefined ? {} : { kl }),
+    ...(accuracy === undefined ? {} : { accuracy }),
     tokensPerSecond: event.tokensPerSecond,
     etaSeconds: (event.total - step) * seconds,
   };

@@ -1,7 +1,7 @@
 /** How a pair is shown to the student: the recipe's prompt version, rendered by the tokenizer's chat template. */
 import { TextTokenizer } from '../../engine/tokenizer/tokenizer.js';
 import { renderPrompt } from '../../engine/tokenizer/chat.js';
-import type { PresentedPair } from '../../judge/pair.js';
+import type { Message, PresentedPair } from '../../judge/pair.js';
 import { buildPrompt } from '../../judge/prompt/build.js';
 import type { Recipe } from '../../recipes/schema.js';
 
@@ -19,6 +19,11 @@ export class StudentPrompts {
 
   render(shown: PresentedPair): string {
     return renderPrompt(this.tokenizer.config, buildPrompt(this.version, shown));
+  }
+
+  /** A conversation as it is, up to where its answer begins. */
+  conversation(messages: readonly Message[]): string {
+    return renderPrompt(this.tokenizer.config, messages);
   }
 
   tokens(text: string): number {

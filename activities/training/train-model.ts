@@ -119,9 +119,10 @@ async function storeResult(store: ArtifactStore, modelDir: string, outputDir: st
   const last = steps.at(-1);
   const metrics: Record<string, number> = { steps: steps.length };
   if (last) metrics.loss = last.loss;
-  if (last?.reward !== undefined) {
-    const tail = steps.slice(-10);
-    metrics.reward = tail.reduce((sum, { reward = 0 }) => sum + reward, 0) / tail.length;
+  // Single steps jitter.
+  for (const name of ['reward', 'accuracy'] as const) {
+    const tail = steps.slice(-10).map((step) => step[name] ?? 0);
+    if (last?.[name] !== undefined) metrics[name] = tail.reduce((sum, value) => sum + value, 0) / tail.length;
   }
   return { refs, metrics, tokens: steps.reduce((sum, { tokens }) => sum + tokens, 0) };
 }

@@ -1,6 +1,7 @@
 /** From a recipe's section to the engine's job, and to the identity of the stage. */
-import type { EngineJob, GrpoJob, SupervisedJob } from '../../engine/job.js';
+import type { EngineJob, GrpoJob, RewardJob, SupervisedJob } from '../../engine/job.js';
 import type { Recipe, ScratchBase } from '../../recipes/schema.js';
+import { UserError } from '../../workflows/errors.js';
 import type { TrainInput } from '../interface.js';
 import type { StageIdentity } from '../stage.js';
 import { VERSIONS } from '../versions.js';
@@ -66,6 +67,17 @@ export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths):
       maxPromptTokens: maxLength - maxNewTokens,
     } satisfies GrpoJob;
   }
+  if (stage === 'reward') {
+    const { epochs, batchSize } = rewardSection(recipe);
+    return {
+      kind: 'reward',
+      ...common,
+      model: { from: 'directory', path: paths.model },
+      epochs,
+      batchSize,
+      maxLength,
+    } satisfies RewardJob;
+  }
   if (stage === 'sft') {
     const { epochs, batchSize } = recipe.sft;
     return {
@@ -94,7 +106,7 @@ export function engineJob({ stage, seed, recipe }: TrainInput, paths: JobPaths):
   } satisfies SupervisedJob;
 }
 
-type Section = ScratchBase | Recipe['sft'] | Recipe['grpo'];
+type Section = ScratchBase | Recipe['sft'] | Recipe['grpo'] | NonNullable<Recipe['reward']>;
 
 /** A base that is made here; a pretrained one is imported and never gets this far. */
 function scratchBase({ base }: Recipe): ScratchBase {
@@ -102,8 +114,19 @@ function scratchBase({ base }: Recipe): ScratchBase {
   return base;
 }
 
-const sectionOf = (recipe: Recipe, stage: TrainInput['stage']): Section =>
-  stage === 'base' ? scratchBase(recipe) : recipe[stage];
+/** @throws UserError `InvalidInput` where the recipe says nothing about reward models. */
+function rewardSection({ name, reward }: Recipe): NonNullable<Recipe['reward']> {
+  if (reward) return reward;
+  throw new UserError(
+    'InvalidInput',
+    `Recipe '${name}' has no section reward: set at least reward.batchSize and reward.learningRate.`,
+  );
+}
+
+function sectionOf(recipe: Recipe, stage: TrainInput['stage']): Section {
+  if (stage === 'base') return scratchBase(recipe);
+  return stage === 'reward' ? rewardSection(recipe) : recipe[stage];
+}
 
 /** How the training fits into memory; only what the recipe sets, so that other jobs stay what they were. */
 function memoryOf(section: Section): Pick<SupervisedJob, 'lora' | 'recompute' | 'microBatchTokens'> {

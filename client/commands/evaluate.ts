@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { prepareBenchmark } from '../../activities/evaluation/prepare-benchmark.js';
 import type { BenchmarkName } from '../../benchmarks/index.js';
 import type { BenchmarkInput } from '../../workflows/benchmark-input.js';
+import { isEngineJudge } from '../../workflows/judge-settings.js';
 import { follow } from '../follow.js';
 import { listenForInterrupt } from '../interrupt.js';
 import { chooseJudge, type JudgeChoiceOptions } from '../judge/judge-choice.js';
@@ -49,7 +50,7 @@ async function inputOf(options: EvaluateOptions): Promise<BenchmarkInput> {
     const items = await prepareBenchmark(store, { benchmark, data });
     remark(`${items.count.toLocaleString('en')} items of ${items.source}`);
     const judge =
-      settings.kind === 'local' && local
+      isEngineJudge(settings) && local
         ? { ...settings, model: await store.putDirectory('model', local.dir) }
         : settings;
     return {

@@ -6,7 +6,7 @@ import { homeDirectory } from '../../infra/environment.js';
 import { StackFile } from '../../infra/local/stack-file.js';
 import { isRunning } from '../../infra/local/process.js';
 import { loadRecipe } from '../../recipes/load.js';
-import type { StageName } from '../../workflows/inputs.js';
+import type { PipelineStage } from '../../workflows/inputs.js';
 import { ClientError, isClientError } from '../errors.js';
 import { follow } from '../follow.js';
 import { listenForInterrupt } from '../interrupt.js';
@@ -25,7 +25,7 @@ export interface QuickstartOptions extends SharedOptions {
   seed?: number;
   fresh?: boolean;
   short?: boolean;
-  gate?: StageName[];
+  gate?: PipelineStage[];
   set?: string[];
 }
 

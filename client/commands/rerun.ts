@@ -1,5 +1,5 @@
 import { defaultPayloadConverter } from '@temporalio/common';
-import type { StageName, TrainRewardModelInput } from '../../workflows/inputs.js';
+import type { PipelineStage, TrainRewardModelInput } from '../../workflows/inputs.js';
 import { ClientError } from '../errors.js';
 import type { SharedOptions } from '../options.js';
 import { print } from '../output.js';
@@ -9,7 +9,7 @@ import { translateTemporalError } from '../temporal-errors.js';
 import { withClient } from './with-run.js';
 
 export interface RerunOptions extends SharedOptions {
-  from?: StageName[];
+  from?: PipelineStage[];
   set?: string[];
   budget?: number;
   id?: string;

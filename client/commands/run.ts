@@ -5,7 +5,7 @@ import { StackFile } from '../../infra/local/stack-file.js';
 import { checkBudget } from '../../recipes/check-budget.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
-import type { StageName, TrainRewardModelInput } from '../../workflows/inputs.js';
+import type { PipelineStage, TrainRewardModelInput } from '../../workflows/inputs.js';
 import { ClientError } from '../errors.js';
 import { follow } from '../follow.js';
 import { listenForInterrupt } from '../interrupt.js';
@@ -30,7 +30,7 @@ export interface RunOptions extends SharedOptions {
   oracleModel?: string;
   budget?: number;
   seed?: number;
-  gate?: StageName[];
+  gate?: PipelineStage[];
   set?: string[];
   id?: string;
   estimate?: boolean;

@@ -39,12 +39,12 @@ const WITHOUT_MODEL: JudgeKind[] = ['length', 'random', 'oracle'];
 /** @throws ClientError `Usage` or `InvalidInput` that names every option that does not fit. */
 export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeChoice> {
   const { model: models = [], baseUrl, promptVersion, concurrency, timeout, logprobs, seed } = options;
-  const kind = options.judge ?? (baseUrl ? 'openai' : 'local');
+  const kind = kindOf(options);
   const [model] = models;
   if (!model && !WITHOUT_MODEL.includes(kind)) {
     throw new ClientError(
       'Usage',
-      kind === 'local'
+      kind === 'local' || kind === 'local-scalar'
         ? 'Give --model RUN or --model DIR, or --base-url URL and --model NAME for an endpoint.'
         : `--judge ${kind} needs --model NAME${kind === 'majority' ? ', once for each member (an odd number)' : ''}.`,
     );
@@ -61,15 +61,16 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
     ...(promptVersion ? { promptVersion } : {}),
     ...(logprobs ? { logprobs } : {}),
   };
-  const local = kind === 'local' ? await resolveModel(model!, promptVersion) : undefined;
+  const onEngine = kind === 'local' || kind === 'local-scalar';
+  const local = onEngine ? await resolveModel(model!, promptVersion) : undefined;
+  const engine = {
+    model: local?.dir,
+    ...(options.batchSize ? { batchSize: options.batchSize } : {}),
+    ...(options.threads ? { threads: options.threads } : {}),
+  };
   const settings = {
-    local: {
-      kind,
-      model: local?.dir,
-      promptVersion: local?.promptVersion,
-      ...(options.batchSize ? { batchSize: options.batchSize } : {}),
-      ...(options.threads ? { threads: options.threads } : {}),
-    },
+    local: { kind, ...engine, promptVersion: local?.promptVersion },
+    'local-scalar': { kind, ...engine },
     openai: { ...openai, model },
     pointwise: { kind, ...endpoint, model },
     scalar: { kind, ...endpoint, model },
@@ -88,6 +89,12 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
     }),
     ...(local ? { local } : {}),
   };
+}
+
+/** A scalar judge without an address is a reward model of the engine. */
+function kindOf({ judge, baseUrl }: JudgeChoiceOptions): JudgeKind {
+  if (judge === 'scalar' && !baseUrl && !process.env['OPENAI_BASE_URL']) return 'local-scalar';
+  return judge ?? (baseUrl ? 'openai' : 'local');
 }
 
 function parsed<Schema extends typeof judgeSettingsSchema | typeof samplingSchema>(

@@ -5,6 +5,9 @@ import { join, resolve } from 'node:path';
 import { PROMPT_VERSIONS, type PromptVersion } from '../../judge/prompt/build.js';
 import { homeDirectory } from '../../infra/environment.js';
 import type { Recipe } from '../../recipes/schema.js';
+import type { ArtifactRef } from '../../activities/artifacts/ref.js';
+import type { StageOutcome } from '../../activities/stage-outcome.js';
+import type { RunResult } from '../../workflows/messages.js';
 import { ClientError } from '../errors.js';
 import { withRun } from '../commands/with-run.js';
 import { localReport, modelDirectory } from '../results.js';
@@ -50,12 +53,17 @@ async function fetchFromRun(workflowId: string): Promise<{ dir: string; recipe?:
     if (status === 'RUNNING') {
       throw new ClientError('RunNotReady', `${workflowId} is still running: its judge is not finished.`);
     }
-    const { model } = await run.result();
+    const model = modelOf(await run.result());
     if (!model) throw new ClientError('RunNotReady', `${workflowId} ended without a model.`);
     const dir = join(homeDirectory(), 'models', model.sha256);
     await withStore((store) => store.fetchDirectory(model, dir));
     return { dir, ...(memo['recipe'] ? { recipe: memo['recipe'] as Recipe } : {}) };
   });
+}
+
+/** The judge of a training run, or what a stage that was started alone has trained. */
+function modelOf(result: RunResult | StageOutcome): ArtifactRef | undefined {
+  return 'outputs' in result ? result.outputs.model : result.model;
 }
 
 async function contextLength(dir: string): Promise<number> {

@@ -89,7 +89,7 @@ function addJudgeOptions(command: Command): Command {
     )
     .option(
       '--model <ref>',
-      'local: a finished run or a model directory; endpoints: the name there (majority: repeat it)',
+      'local, and scalar without --base-url: a finished run or a model directory; endpoints: the name there (majority: repeat it)',
       collect,
     )
     .option('--base-url <url>', 'OpenAI-compatible endpoint; its key is RMR1_JUDGE_API_KEY or OPENAI_API_KEY')

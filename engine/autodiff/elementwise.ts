@@ -102,6 +102,7 @@ export const elementwiseRules: Rules = {
   Sqrt: unary((g, d, _x, y) => ops.div(g, ops.mul(g, d, 0.5), y)),
   Reciprocal: unary((g, d, _x, y) => ops.neg(g, ops.mul(g, d, ops.mul(g, y, y)))),
   Sigmoid: unary((g, d, _x, y) => ops.mul(g, d, ops.sub(g, y, ops.mul(g, y, y)))),
+  Softplus: unary((g, d, x) => ops.mul(g, d, ops.sigmoid(g, x))),
   Tanh: unary((g, d, _x, y) => ops.mul(g, d, ops.sub(g, 1, ops.mul(g, y, y)))),
   Relu: unary((g, d, x) => ops.where(g, ops.greater(g, x, 0), d, 0)),
   Abs: unary((g, d, x) => ops.mul(g, d, g.op('Sign', [x]))),

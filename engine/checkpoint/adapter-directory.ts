@@ -18,11 +18,12 @@ export function writeAdapterFiles(dir: string, layout: AdapterLayout, flat: Floa
   const { rank, alpha, targets } = layout.settings;
   const config = {
     peft_type: 'LORA',
-    task_type: 'CAUSAL_LM',
+    task_type: layout.score ? 'SEQ_CLS' : 'CAUSAL_LM',
     base_model_name_or_path: null,
     r: rank,
     lora_alpha: alpha,
     target_modules: [...targets],
+    ...(layout.score ? { modules_to_save: ['score'] } : {}),
     lora_dropout: 0,
     bias: 'none',
     fan_in_fan_out: false,

@@ -8,6 +8,8 @@ import { headDim } from '../model/parameters.js';
 export interface ModelShape {
   architecture: Architecture;
   vocabSize: number;
+  /** A reward model: a sequence classifier with one label. */
+  scalarHead?: boolean;
 }
 
 const ropeSchema = z
@@ -42,6 +44,8 @@ const configSchema = z.looseObject({
   attention_bias: z.boolean().optional(),
   use_sliding_window: z.boolean().optional(),
   mlp_bias: z.boolean().optional(),
+  num_labels: z.int().optional(),
+  id2label: z.record(z.string(), z.string()).optional(),
 });
 
 /**
@@ -82,7 +86,11 @@ export function parseLlamaConfig(text: string, path: string): ModelShape {
   if (heads % kvHeads !== 0) refuse('num_key_value_heads', kvHeads, 'a divisor of num_attention_heads');
   const ownHeadDim = config.head_dim != null && config.head_dim !== config.hidden_size / heads;
   if (ownHeadDim && config.head_dim! % 2 !== 0) refuse('head_dim', config.head_dim, 'an even one');
+  const scalarHead = kind?.endsWith(CLASSIFIER) === true;
+  const labels = config.num_labels ?? Object.keys(config.id2label ?? {}).length;
+  if (scalarHead && labels !== 1) refuse('id2label', labels, 'one label where they score');
   return {
+    ...(scalarHead ? { scalarHead } : {}),
     vocabSize: config.vocab_size,
     architecture: architectureSchema.parse({
       hiddenSize: config.hidden_size,
@@ -102,11 +110,14 @@ export function parseLlamaConfig(text: string, path: string): ModelShape {
 }
 
 /** What `architectures` and `model_type` call the families that the engine runs; SmolLM2 is a Llama. */
+const CLASSIFIER = 'ForSequenceClassification';
 const FAMILIES: Partial<Record<string, 'llama' | 'qwen2'>> = {
   LlamaForCausalLM: 'llama',
   llama: 'llama',
   Qwen2ForCausalLM: 'qwen2',
   qwen2: 'qwen2',
+  LlamaForSequenceClassification: 'llama',
+  Qwen2ForSequenceClassification: 'qwen2',
 };
 
 function parseRopeScaling(
@@ -143,12 +154,12 @@ function formatRopeScaling(scaling: RopeScaling | undefined): object | null {
 
 /** The text of `config.json` for a model of this shape. */
 export function formatLlamaConfig(
-  { architecture, vocabSize }: ModelShape,
+  { architecture, vocabSize, scalarHead }: ModelShape,
   tokens: { bos: number | undefined; eos: number; pad: number | undefined },
 ): string {
   const qwen2 = architecture.attentionBias === 'qkv';
   const config = {
-    architectures: [qwen2 ? 'Qwen2ForCausalLM' : 'LlamaForCausalLM'],
+    architectures: [`${qwen2 ? 'Qwen2' : 'Llama'}${scalarHead ? CLASSIFIER : 'ForCausalLM'}`],
     model_type: qwen2 ? 'qwen2' : 'llama',
     hidden_size: architecture.hiddenSize,
     num_hidden_layers: architecture.layers,
@@ -171,6 +182,7 @@ export function formatLlamaConfig(
     bos_token_id: tokens.bos ?? null,
     eos_token_id: tokens.eos,
     pad_token_id: tokens.pad ?? null,
+    ...(scalarHead ? { id2label: { 0: 'LABEL_0' }, label2id: { LABEL_0: 0 } } : {}),
     torch_dtype: 'float32',
   };
   return `${JSON.stringify(config, null, 2)}\n`;

@@ -50,13 +50,14 @@ export function readModelDirectory(dir: string): LoadedModel {
   requireDirectory(dir, 'the model directory');
   const configPath = join(dir, 'config.json');
   const text = reading('the model configuration', configPath, () => readFileSync(configPath, 'utf8'));
-  const { architecture, vocabSize } = parseLlamaConfig(text, configPath);
+  const { architecture, ...rest } = parseLlamaConfig(text, configPath);
+  const { vocabSize } = rest;
   const tokenizer = TextTokenizer.load(dir);
   if (tokenizer.vocabSize > vocabSize)
     throw badData(
       `${configPath}: vocab_size is ${vocabSize}, but the tokenizer has ids up to ${tokenizer.vocabSize - 1}`,
     );
-  const layout = parameterLayout({ ...architecture, vocabSize });
+  const layout = parameterLayout({ ...architecture, ...rest });
   const parameters = useWeights(join(dir, WEIGHTS_FILE), (file) => {
     const known = new Set(layout.entries.map((entry) => entry.name));
     for (const name of file.names())
@@ -70,10 +71,13 @@ export function readModelDirectory(dir: string): LoadedModel {
 /** Write the files of a model into an existing directory. The same model always gives the same bytes. */
 export function writeModelFiles(dir: string, model: LoadedModel): void {
   const { layout, tokenizer } = model;
-  const { vocabSize, ...architecture } = layout.config;
+  const { vocabSize, scalarHead, ...architecture } = layout.config;
   const tokens = { bos: tokenizer.beginOfText, eos: tokenizer.endOfText, pad: tokenizer.padding };
   writeSafetensors(join(dir, WEIGHTS_FILE), namedTensors(layout, model.parameters));
-  writeDurably(join(dir, 'config.json'), formatLlamaConfig({ architecture, vocabSize }, tokens));
+  writeDurably(
+    join(dir, 'config.json'),
+    formatLlamaConfig({ architecture, vocabSize, ...(scalarHead ? { scalarHead } : {}) }, tokens),
+  );
   const generation = { bos_token_id: tokens.bos ?? null, eos_token_id: tokens.eos, pad_token_id: tokens.pad };
   writeDurably(join(dir, 'generation_config.json'), `${JSON.stringify(generation, null, 2)}\n`);
   for (const name of TOKENIZER_FILES) {

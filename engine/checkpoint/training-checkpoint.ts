@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { badData, badJob } from '../errors.js';
+import type { TrainingJob } from '../job.js';
 import type { FlatLayout } from '../model/parameters.js';
 import { requireDirectory, sha256File, writeDirectory, writeDurably } from './files.js';
 import { WEIGHTS_FILE, namedTensors, readFlat } from './model-directory.js';
@@ -19,7 +20,7 @@ const SECOND_MOMENT = 'v.';
 
 const stateSchema = z.strictObject({
   format: z.literal(1),
-  kind: z.enum(['supervised', 'grpo']),
+  kind: z.enum(['supervised', 'grpo', 'reward']),
   step: z.int().nonnegative(),
   /** Optimizer updates made; with several mini-batches a step it is more than `step`. */
   updates: z.int().nonnegative(),
@@ -31,7 +32,7 @@ const stateSchema = z.strictObject({
 
 /** All that a training run carries from step to step. */
 export interface TrainingState {
-  kind: 'supervised' | 'grpo';
+  kind: TrainingJob['kind'];
   /** Completed steps. */
   step: number;
   updates: number;

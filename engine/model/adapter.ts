@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { LoraSettings, LoraTarget } from '../job.js';
 import type { FlatLayout, ParameterEntry, ParameterLayout } from './parameters.js';
-import { view } from './parameters.js';
+import { SCORE_WEIGHT, view } from './parameters.js';
 import { philox } from './philox.js';
 
 /** Where every adapter matrix lies in the flat vector of trainables. */
@@ -15,6 +15,8 @@ export interface AdapterLayout extends FlatLayout {
   scale: number;
   /** The weights that are adapted, in layout order. */
   targets: readonly AdaptedWeight[];
+  /** The scalar head of a reward model, which is trained whole. */
+  score?: ParameterEntry;
 }
 
 export interface AdaptedWeight {
@@ -48,12 +50,16 @@ export function adapterLayout(model: ParameterLayout, settings: LoraSettings): A
         b: entry(`${stem}.lora_B.weight`, [out, settings.rank]),
       };
     });
-  return { settings, scale: settings.alpha / settings.rank, targets, entries, size, decaySize: size };
+  const score = model.config.scalarHead
+    ? entry(`base_model.model.${SCORE_WEIGHT}`, [1, model.config.hiddenSize])
+    : undefined;
+  const scale = settings.alpha / settings.rank;
+  return { settings, scale, targets, ...(score ? { score } : {}), entries, size, decaySize: size };
 }
 
 /**
  * Seeded initial adapters: A uniform in ±1/√in (PEFT's default), B zero, so that the adapted model is the frozen one.
- * Every element depends on (seed, name, index) alone.
+ * Every element depends on (seed, name, index) alone. A scalar head is left to be copied from the model.
  */
 export function initializeAdapter(layout: AdapterLayout, seed: number): Float32Array {
   const flat = new Float32Array(layout.size);

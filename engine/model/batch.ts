@@ -29,6 +29,17 @@ export interface GrpoBatch extends TokenBatch {
   refLogprobs: Float32Array;
 }
 
+/** Sequences of which single tokens are scored. */
+export interface ScoredBatch extends TokenBatch {
+  /** Indices of [rows, length], none of them the last of its row. */
+  at: Int32Array;
+}
+
+/** Pairs of sequences; `at` are the last tokens of the preferred ones, `rejectedAt` those of the others. */
+export interface PreferenceBatch extends ScoredBatch {
+  rejectedAt: Int32Array;
+}
+
 /**
  * Length to which `length` predicted positions are padded, so that few graphs serve all batches: the next multiple
  * of 16 up to 128, of 32 up to 512, of 128 beyond.

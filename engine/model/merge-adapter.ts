@@ -3,7 +3,7 @@ import * as ops from '../onnx/ops.js';
 import { createSession, type Tensors } from '../onnx/session.js';
 import type { Value } from '../onnx/types.js';
 import type { AdapterLayout } from './adapter.js';
-import type { ParameterLayout } from './parameters.js';
+import { SCORE_WEIGHT, view, type ParameterLayout } from './parameters.js';
 import { namedView, parameterTensors } from './weights.js';
 
 /**
@@ -35,6 +35,8 @@ export async function mergeAdapter(
     const into: Tensors = {};
     for (const { weight } of adapter.targets) into[`merged.${weight.name}`] = namedView(merged, weight);
     await session.run(feeds, into);
+    const head = adapter.score && layout.entries.find(({ name }) => name === SCORE_WEIGHT);
+    if (adapter.score && head) view(merged, head).set(view(trained, adapter.score));
     return merged;
   } finally {
     await session.release();

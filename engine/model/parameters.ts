@@ -9,6 +9,7 @@
  *   model.layers.N.mlp.{gate,up}_proj.weight           [intermediate, hidden]
  *   model.layers.N.mlp.down_proj.weight                [hidden, intermediate]
  *   lm_head.weight                                     [vocab, hidden], untied models only
+ *   score.weight                                       [1, hidden], reward models only, in place of lm_head
  *   model.layers.N.{input,post_attention}_layernorm.weight, model.norm.weight   [hidden]
  *   model.layers.N.self_attn.{q,k,v,o}_proj.bias       [rows of its weight], models with attention biases only
  *
@@ -23,6 +24,8 @@ import { elements } from '../onnx/types.js';
 /** An `Architecture` with its vocabulary, which the tokenizer decides. */
 export interface DecoderConfig extends Architecture {
   vocabSize: number;
+  /** A reward model: a score of the last token (Bradley–Terry) in place of the next token's distribution. */
+  scalarHead?: boolean;
 }
 
 export interface ParameterEntry {
@@ -57,6 +60,9 @@ export interface ParameterLayout extends FlatLayout {
   /** What graphs take as inputs, in order; covers the whole vector. */
   blocks: readonly ParameterBlock[];
 }
+
+/** The scalar head, as Hugging Face's sequence classifiers call it. */
+export const SCORE_WEIGHT = 'score.weight';
 
 export const headDim = (config: Architecture): number => config.headDim ?? config.hiddenSize / config.heads;
 
@@ -95,7 +101,8 @@ export function parameterLayout(config: DecoderConfig): ParameterLayout {
     ]);
     block(`layers.${i}.down`, true, [[`${mlp}.down_proj.weight`, [d, f]]]);
   }
-  if (!config.tieEmbeddings) block('head', true, [['lm_head.weight', [vocabSize, d]]]);
+  if (config.scalarHead) block('score', true, [[SCORE_WEIGHT, [1, d]]]);
+  else if (!config.tieEmbeddings) block('head', true, [['lm_head.weight', [vocabSize, d]]]);
   const decaySize = size;
   for (let i = 0; i < layers; i += 1) {
     block(`layers.${i}.attentionNorm`, false, [[`model.layers.${i}.input_layernorm.weight`, [d]]]);

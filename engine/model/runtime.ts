@@ -12,13 +12,21 @@ import type { GraphBuilder } from '../onnx/graph-builder.js';
 import type { Provider, Tensors } from '../onnx/session.js';
 import type { AdamSettings, OptimizerState } from '../optimizer/adamw.js';
 import { AdamW } from '../optimizer/adamw.js';
-import type { GrpoBatch, SupervisedBatch, TokenBatch } from './batch.js';
+import type { GrpoBatch, PreferenceBatch, ScoredBatch, SupervisedBatch, TokenBatch } from './batch.js';
 import { BatchLayout, minimumPositions } from './batch.js';
 import type { FlatLayout, ParameterLayout } from './parameters.js';
+import { preferenceInputs, scoreInputs } from './preference-inputs.js';
 import { sequenceInputs } from './sequence-inputs.js';
 import { SessionCache } from './session-cache.js';
 import type { GraphShape } from './training-graphs.js';
-import { grpoGraph, gspoGraph, logprobGraph, supervisedGraph } from './training-graphs.js';
+import {
+  grpoGraph,
+  gspoGraph,
+  logprobGraph,
+  rewardGraph,
+  scoreGraph,
+  supervisedGraph,
+} from './training-graphs.js';
 import type { TrainedModel } from './trained-model.js';
 import { trainables } from './trained-model.js';
 import { parameterTensors } from './weights.js';
@@ -49,6 +57,13 @@ export interface GrpoPart {
   loss: number;
   kl: number;
   clipShare: number;
+}
+
+export interface RewardPart {
+  /** Σ −log σ(margin) / pairs */
+  loss: number;
+  /** [pairs of the micro-batch]: score of the preferred answer less that of the other. */
+  margins: Float32Array;
 }
 
 export class TrainingRuntime {
@@ -185,6 +200,34 @@ export class TrainingRuntime {
       kl: scalarOf(result, 'kl'),
       clipShare: scalarOf(result, 'clipShare'),
     };
+  }
+
+  /**
+   * Adds the gradient of the mean of −log σ(r_chosen − r_rejected) over this micro-batch of a reward model.
+   * @param pairs of the whole optimiser batch
+   */
+  async gradReward(batch: PreferenceBatch, pairs: number): Promise<RewardPart> {
+    expectPositive('pairs', pairs);
+    const rows = new BatchLayout(batch, minimumPositions(this.layout.config));
+    const { count, feeds } = preferenceInputs(rows, batch, pairs);
+    const shape = shapeOf(rows, 1);
+    const result = await this.#accumulate(`reward ${count}`, shape, feeds, () =>
+      rewardGraph(this.model, shape, count),
+    );
+    const margins = (result['margins']!.data as Float32Array).slice(0, batch.at.length);
+    return { loss: scalarOf(result, 'loss'), margins };
+  }
+
+  /** Scores of a reward model at the tokens `at`, in their order. */
+  async scores(batch: ScoredBatch): Promise<Float32Array> {
+    const rows = new BatchLayout(batch, minimumPositions(this.layout.config));
+    const { count, feeds } = scoreInputs(rows, batch);
+    const shape = shapeOf(rows, 1);
+    const session = await this.sessions.get(keyOf(`scores ${count}`, shape), () =>
+      scoreGraph(this.model, shape, count),
+    );
+    const { scores } = await session.run({ ...this.#weights(), ...feeds });
+    return (scores!.data as Float32Array).slice(0, batch.at.length);
   }
 
   /**

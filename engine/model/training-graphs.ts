@@ -1,10 +1,12 @@
 /** The graphs that training runs: one per objective and static shape. */
 import { gradients } from '../autodiff/gradients.js';
 import type { GrpoSettings } from '../loss/grpo.js';
+import { bradleyTerryLoss, scoresAt } from '../loss/bradley-terry.js';
 import { grpoLoss, gspoLoss } from '../loss/grpo.js';
 import { supervisedLoss } from '../loss/supervised.js';
 import { tokenLogprobs } from '../loss/token-logprobs.js';
 import { GraphBuilder } from '../onnx/graph-builder.js';
+import * as ops from '../onnx/ops.js';
 import type { Value } from '../onnx/types.js';
 import type { SequenceShape } from './decoder.js';
 import { decoderHidden } from './decoder.js';
@@ -27,22 +29,28 @@ interface Trunk {
   perToken: (name: string) => Value;
 }
 
-/** Inputs `tokens`, `targets` int64 [length·batch], `segments` where packed, and every parameter by name. */
-function trunk(name: string, model: TrainedModel, shape: GraphShape, frozenHead: boolean): Trunk {
+/** Inputs `tokens` int64 [length·batch], `segments` where packed, and every parameter by name. */
+function hiddenStates(name: string, model: TrainedModel, shape: GraphShape) {
   const g = new GraphBuilder(name);
   const rows = shape.length * shape.batch;
   const weights = parameterInputs(g, model);
   const tokens = g.input('tokens', 'int64', [rows]);
-  const targets = g.input('targets', 'int64', [rows]);
   const segments = shape.packed ? g.input('segments', 'float32', [shape.batch, shape.length]) : undefined;
-  const hidden = decoderHidden(g, model, weights, tokens, shape, segments);
+  return { g, rows, weights, hidden: decoderHidden(g, model, weights, tokens, shape, segments) };
+}
+
+/** Inputs of `hiddenStates` and `targets` int64 [length·batch]. */
+function trunk(name: string, model: TrainedModel, shape: GraphShape, frozenHead: boolean): Trunk {
+  const { g, rows, weights, hidden } = hiddenStates(name, model, shape);
+  if (!weights.head) throw new Error('a reward model predicts no tokens');
+  const targets = g.input('targets', 'int64', [rows]);
   const { temperature } = shape;
   const logprobs = tokenLogprobs(g, hidden, weights.head, targets, { temperature, frozenHead });
   return { g, weights, logprobs, perToken: (input) => g.input(input, 'float32', [rows]) };
 }
 
 /** Adds the gradient of every trained parameter as output `grad.<name>`. */
-function outputGradients({ g, weights }: Trunk, loss: Value): void {
+function outputGradients({ g, weights }: Pick<Trunk, 'g' | 'weights'>, loss: Value): void {
   gradients(g, loss, weights.trained).forEach((gradient, i) =>
     g.output(`grad.${weights.trained[i]!.name}`, gradient),
   );
@@ -117,4 +125,30 @@ export function gspoGraph(
   g.output('clipShare', clipShare);
   outputGradients(built, loss);
   return g;
+}
+
+/** Reward models, forward only: input `at` int64 [count], output `scores` [count]. */
+export function scoreGraph(model: TrainedModel, shape: GraphShape, count: number): GraphBuilder {
+  const { g, weights, hidden } = hiddenStates('scores', { ...model, recompute: false }, shape);
+  g.output('scores', scoresAt(g, hidden, g.input('at', 'int64', [count]), scoreOf(weights)));
+  return g;
+}
+
+/** Inputs `chosenAt`, `rejectedAt` int64 [count] and `weights` [count]; outputs `loss`, `margins` [count], gradients. */
+export function rewardGraph(model: TrainedModel, shape: GraphShape, count: number): GraphBuilder {
+  const built = hiddenStates('reward', model, shape);
+  const { g, weights, hidden } = built;
+  const scores = (name: string): Value =>
+    scoresAt(g, hidden, g.input(name, 'int64', [count]), scoreOf(weights));
+  const margins = ops.sub(g, scores('chosenAt'), scores('rejectedAt'));
+  const loss = bradleyTerryLoss(g, margins, g.input('weights', 'float32', [count]));
+  g.output('loss', loss);
+  g.output('margins', margins);
+  outputGradients(built, loss);
+  return g;
+}
+
+function scoreOf({ score }: ParameterInputs): Value {
+  if (!score) throw new Error('only a reward model gives scores');
+  return score;
 }

@@ -37,7 +37,10 @@ export interface ParameterInputs {
   embedding: Value;
   layers: LayerInputs[];
   finalNorm: Value;
-  head: Value;
+  /** Absent in reward models. */
+  head: Value | undefined;
+  /** [1, hidden]; present in reward models only. */
+  score: Value | undefined;
   /** What is trained, in the order of its flat vector: the adapter's matrices where there is one, else everything. */
   trained: readonly Value[];
 }
@@ -67,9 +70,11 @@ export function parameterInputs(g: GraphBuilder, { layout, adapter }: TrainedMod
     adapter: adapterOf.get(`${name}.weight`),
   });
   const embedding = get('model.embed_tokens');
+  const { scalarHead, tieEmbeddings } = layout.config;
   return {
     embedding,
-    head: layout.config.tieEmbeddings ? embedding : get('lm_head'),
+    head: scalarHead ? undefined : tieEmbeddings ? embedding : get('lm_head'),
+    score: scalarHead ? (adapterValues.get(adapter?.score?.name ?? '') ?? get('score')) : undefined,
     finalNorm: get('model.norm'),
     layers: Array.from({ length: layout.config.layers }, (_, i) => {
       const of = (name: string): string => `model.layers.${i}.${name}`;

@@ -31,6 +31,8 @@ export const sqrt = unary('Sqrt');
 export const reciprocal = unary('Reciprocal');
 export const sigmoid = unary('Sigmoid');
 export const tanh = unary('Tanh');
+/** log(1 + exp(x)) */
+export const softplus = unary('Softplus');
 
 export const where = (g: GraphBuilder, condition: Value, a: Operand, b: Operand): Value =>
   g.op('Where', [condition, operand(g, a), operand(g, b)]);

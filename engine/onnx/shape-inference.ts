@@ -209,6 +209,7 @@ const RULES: Record<string, Infer> = {
     'Sqrt',
     'Sigmoid',
     'Tanh',
+    'Softplus',
     'Relu',
     'Reciprocal',
     'Abs',

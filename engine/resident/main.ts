@@ -16,8 +16,9 @@ import {
   type ResidentEvent,
   type ResidentQuestion,
 } from './protocol.js';
+import { encodeAnswer, Scorer, type EncodedAnswer } from './scoring.js';
 
-type Encoded = ResidentQuestion & { tokens: number[] };
+type Encoded = EncodedAnswer;
 
 function readConfig(path: string | undefined): ResidentConfig {
   if (path === undefined) throw badJob('no configuration given: start the engine with the path of a file');
@@ -36,7 +37,7 @@ function send(event: ResidentEvent): Promise<void> {
   });
 }
 
-/** Why a prompt cannot be answered, or its tokens. */
+/** Tokens of a prompt, or why it cannot be answered. */
 function encode(question: ResidentQuestion, { tokenizer, layout }: LoadedModel): Encoded | string {
   const { maxLength } = layout.config;
   const tokens = tokenizer.encode(question.prompt);
@@ -86,20 +87,44 @@ async function answer(
   }
 }
 
+/** The scores of a batch of a reward model. */
+async function score(scorer: Scorer, batch: Encoded[]): Promise<void> {
+  const began = performance.now();
+  const scores = await scorer.scores(batch.map(({ tokens }) => tokens));
+  void send({ type: 'batch', rows: batch.length, seconds: (performance.now() - began) / 1000, tokens: 0 });
+  batch.forEach(({ id, tokens }, index) => {
+    const answer = {
+      text: '',
+      promptTokens: tokens.length,
+      tokens: 0,
+      finished: true,
+      score: scores[index]!,
+    };
+    void send({ type: 'answered', id, answer });
+  });
+}
+
 async function serve(config: ResidentConfig): Promise<never> {
   const model = readModelDirectory(config.model);
+  const scalarHead = model.layout.config.scalarHead === true;
+  const scorer = scalarHead ? await Scorer.create(model, config.threads) : undefined;
   const decoder = new Decoder({ layout: model.layout }, config.threads);
   const batcher = new Batcher<Encoded>(config.batchSize);
   process.on('message', (command: ResidentCommand) => {
     if (command.type === 'stop') process.exit(EXIT.done);
     if (command.type === 'forget') return batcher.forget(command.id);
     const { question } = command;
-    const encoded = encode(question, model);
+    const encoded = scorer ? encodeAnswer(question, model) : encode(question, model);
     if (typeof encoded === 'string') return void send({ type: 'refused', id: question.id, message: encoded });
     return batcher.add(encoded);
   });
-  await send({ type: 'ready', parameters: model.layout.size, maxLength: model.layout.config.maxLength });
-  for (;;) await answer(model, decoder, await batcher.next(), config.batchSize);
+  const { size, config: shape } = model.layout;
+  await send({ type: 'ready', parameters: size, maxLength: shape.maxLength, scalarHead });
+  for (;;) {
+    const batch = await batcher.next();
+    if (scorer) await score(scorer, batch);
+    else await answer(model, decoder, batch, config.batchSize);
+  }
 }
 
 process.on('disconnect', () => process.exit(EXIT.failed));

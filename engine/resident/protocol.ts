@@ -16,6 +16,8 @@ export interface ResidentQuestion {
   id: number;
   /** Rendered by the chat template. */
   prompt: string;
+  /** For reward models: the answer to score; nothing is written then. */
+  answer?: string;
   maxNewTokens: number;
   /** 0 is greedy. */
   temperature: number;
@@ -36,11 +38,13 @@ export interface ResidentAnswer {
   promptTokens: number;
   tokens: number;
   finished: boolean;
+  /** Of reward models. */
+  score?: number;
 }
 
 /** Engine → supervisor. */
 export type ResidentEvent =
-  | { type: 'ready'; parameters: number; maxLength: number }
+  | { type: 'ready'; parameters: number; maxLength: number; scalarHead: boolean }
   | { type: 'answered'; id: number; answer: ResidentAnswer }
   /** The prompt cannot be answered; the engine goes on. */
   | { type: 'refused'; id: number; message: string }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { GrpoJob, SupervisedJob } from '../job.js';
+import type { TrainingJob } from '../job.js';
 import { sha256File } from '../checkpoint/files.js';
 import { WEIGHTS_FILE } from '../checkpoint/model-directory.js';
 import { TOKENIZER_FILES } from '../tokenizer/tokenizer.js';
@@ -37,7 +37,7 @@ function hashFiles(dir: string, names: readonly string[]): Record<string, string
  * SHA-256 in hex of a job's settings and the content of the files it reads. Paths, threads and how often checkpoints
  * are written change nothing; a checkpoint may be resumed elsewhere, with other values of these.
  */
-export function jobFingerprint(job: SupervisedJob | GrpoJob): string {
+export function jobFingerprint(job: TrainingJob): string {
   const {
     outputDir: _,
     resumeFrom: __,

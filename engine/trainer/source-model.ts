@@ -20,7 +20,12 @@ function layoutOf(config: DecoderConfig): ParameterLayout {
  * @throws EngineError naming the file or the setting that cannot work.
  */
 export function loadSourceModel(job: EngineJob): LoadedModel {
-  if (job.model.from === 'directory') return readModelDirectory(job.model.path);
+  if (job.model.from === 'directory') {
+    const model = readModelDirectory(job.model.path);
+    if (model.layout.config.scalarHead && job.kind !== 'reward')
+      throw badJob(`${job.model.path} is a reward model, which writes no text: start from a language model`);
+    return model;
+  }
   const { architecture, tokenizerDir } = job.model;
   requireDirectory(tokenizerDir, 'the tokenizer directory');
   const tokenizer = TextTokenizer.load(tokenizerDir);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeAdapterFiles } from '../checkpoint/adapter-directory.js';
 import { writeDirectory } from '../checkpoint/files.js';
 import { writeModelFiles } from '../checkpoint/model-directory.js';
-import type { GrpoJob, SupervisedJob } from '../job.js';
+import type { TrainingJob } from '../job.js';
 import { mergeAdapter } from '../model/merge-adapter.js';
 import type { TrainingPlan } from './training-plan.js';
 
@@ -11,7 +11,7 @@ import type { TrainingPlan } from './training-plan.js';
 export async function writeTrainedModel(
   { model, trained: { layout, adapter } }: TrainingPlan,
   flat: Float32Array,
-  { outputDir, threads }: SupervisedJob | GrpoJob,
+  { outputDir, threads }: TrainingJob,
 ): Promise<void> {
   const parameters = adapter ? await mergeAdapter(layout, model.parameters, adapter, flat, threads) : flat;
   writeDirectory(join(outputDir, 'model'), (temporary) =>

@@ -1,8 +1,9 @@
 /** What a training job changes: the whole model, or adapters on it. */
 import type { LoadedModel } from '../checkpoint/model-directory.js';
 import { badJob } from '../errors.js';
-import type { GrpoJob, SupervisedJob } from '../job.js';
+import type { TrainingJob } from '../job.js';
 import { adapterLayout, initializeAdapter } from '../model/adapter.js';
+import { SCORE_WEIGHT, view } from '../model/parameters.js';
 import { TrainingRuntime } from '../model/runtime.js';
 import { providerOf } from '../onnx/device.js';
 import { trainables, type TrainedModel } from '../model/trained-model.js';
@@ -18,7 +19,7 @@ export interface TrainingPlan {
 }
 
 /** @throws EngineError (bad job) where no weight of the model is a LoRA target */
-export function planTraining(job: SupervisedJob | GrpoJob, model: LoadedModel): TrainingPlan {
+export function planTraining(job: TrainingJob, model: LoadedModel): TrainingPlan {
   const { layout } = model;
   const adapter = job.lora && adapterLayout(layout, job.lora);
   if (adapter?.targets.length === 0)
@@ -34,13 +35,18 @@ export function planTraining(job: SupervisedJob | GrpoJob, model: LoadedModel): 
 
 /** The vector that training starts from: a copy of the model's weights, or seeded adapters that change nothing yet. */
 export function initialTrainables({ model, trained }: TrainingPlan, seed: number): Float32Array {
-  return trained.adapter ? initializeAdapter(trained.adapter, seed) : model.parameters.slice();
+  const { adapter, layout } = trained;
+  if (!adapter) return model.parameters.slice();
+  const initial = initializeAdapter(adapter, seed);
+  const head = adapter.score && layout.entries.find(({ name }) => name === SCORE_WEIGHT);
+  if (adapter.score && head) view(initial, adapter.score).set(view(model.parameters, head));
+  return initial;
 }
 
 export async function createRuntime(
   { model, trained, batches }: TrainingPlan,
   state: OptimizerState,
-  job: SupervisedJob | GrpoJob,
+  job: TrainingJob,
 ): Promise<TrainingRuntime> {
   return TrainingRuntime.create(trained.layout, state, {
     threads: job.threads,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readCheckpoint, writeCheckpoint, type TrainingState } from '../checkpoint/training-checkpoint.js';
 import { crashPoint } from '../crash-point.js';
 import { EngineError } from '../errors.js';
-import type { GrpoJob, StepMetrics, SupervisedJob } from '../job.js';
+import type { StepMetrics, TrainingJob } from '../job.js';
 import { jobFingerprint } from './fingerprint.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { trainables } from '../model/trained-model.js';
@@ -32,7 +32,7 @@ export class TrainingSession {
 
   /** Takes the starting weights of the plan, or those of the checkpoint the job resumes from. */
   constructor(
-    private readonly job: SupervisedJob | GrpoJob,
+    private readonly job: TrainingJob,
     private readonly plan: TrainingPlan,
     private readonly io: EngineIo,
   ) {

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { LoraSettings, OptimizerSettings } from '../../engine/job.js';
 import { adapterLayout } from '../../engine/model/adapter.js';
 import type { GrpoBatch, SupervisedBatch } from '../../engine/model/batch.js';
-import type { DecoderConfig, FlatLayout } from '../../engine/model/parameters.js';
+import type { DecoderConfig } from '../../engine/model/parameters.js';
 import { parameterLayout, view } from '../../engine/model/parameters.js';
 import { TrainingRuntime } from '../../engine/model/runtime.js';
+import { goldenParameters, relativeError } from './golden-parameters.js';
 
 interface GoldenCase {
   name: string;
@@ -39,18 +40,6 @@ const golden = JSON.parse(readFileSync(new URL('golden/golden.json', import.meta
   cases: GoldenCase[];
 };
 
-/** The formula of golden/generate.py. */
-function initial(layout: FlatLayout): Float32Array {
-  const flat = new Float32Array(layout.size);
-  for (const entry of layout.entries) {
-    const base = entry.decay ? 0 : 1;
-    for (let i = 0; i < entry.size; i += 1) {
-      flat[entry.offset + i] = base + 0.4 * Math.sin(0.7 * i * i + 1.3 * entry.name.length + i);
-    }
-  }
-  return flat;
-}
-
 function batchOf(c: GoldenCase): SupervisedBatch {
   const [rows, length] = [c.tokens.length, c.tokens[0]!.length];
   const segments = c.segments && { segments: Int32Array.from(c.segments.flat()) };
@@ -61,12 +50,6 @@ function batchOf(c: GoldenCase): SupervisedBatch {
     weights: Float32Array.from(c.weights.flat()),
     ...segments,
   };
-}
-
-/** Distance relative to the size of the expected vector. */
-function relativeError(actual: ArrayLike<number>, expected: readonly number[]): number {
-  const difference = Math.hypot(...expected.map((x, i) => x - actual[i]!));
-  return difference / Math.hypot(...expected);
 }
 
 // float32 against double: rounding is 6e-8 an operation; gradients pass through some hundred of them.
@@ -95,9 +78,9 @@ async function gradient(
 function runtimeOf(c: GoldenCase, recompute: boolean): Promise<TrainingRuntime> {
   const layout = parameterLayout(c.config);
   const options = { threads: 1, recompute };
-  if (!c.lora) return TrainingRuntime.create(layout, initial(layout), options);
-  const adapter = { layout: adapterLayout(layout, c.lora), frozen: initial(layout) };
-  return TrainingRuntime.create(layout, initial(adapter.layout), { ...options, adapter });
+  if (!c.lora) return TrainingRuntime.create(layout, goldenParameters(layout), options);
+  const adapter = { layout: adapterLayout(layout, c.lora), frozen: goldenParameters(layout) };
+  return TrainingRuntime.create(layout, goldenParameters(adapter.layout), { ...options, adapter });
 }
 
 describe.each(golden.cases.map((c) => [c.name, c] as const))('%s agrees with PyTorch', (_, c) => {
@@ -131,7 +114,7 @@ it.each(updated.map((c) => [c.name, c] as const))(
   async (_, c) => {
     const { settings, norms, params } = c.adamw!;
     const layout = parameterLayout(c.config);
-    const runtime = await TrainingRuntime.create(layout, initial(layout), {
+    const runtime = await TrainingRuntime.create(layout, goldenParameters(layout), {
       threads: 1,
       optimizer: settings,
     });

@@ -31,6 +31,7 @@ const cases: Case[] = [
   ['Reciprocal', '', [m(3, 4, positive)], ops.reciprocal],
   ['Sigmoid', '', [m(3, 4)], ops.sigmoid],
   ['Tanh', '', [m(3, 4)], ops.tanh],
+  ['Softplus', '', [m(3, 4, (x) => 3 * x)], ops.softplus],
   ['Relu', '', [m(3, 4, awayFromZero)], (g, x) => g.op('Relu', [x])],
   ['Abs', '', [m(3, 4, awayFromZero)], (g, x) => g.op('Abs', [x])],
   ['Identity', '', [m(3, 4)], (g, x) => g.op('Identity', [x])],

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { EngineEvent, GrpoJob, SupervisedJob } from '../../engine/job.js';
+import type { EngineEvent, TrainingJob } from '../../engine/job.js';
 import {
   grpoJob,
   newestCheckpoint,
   result,
+  rewardJob,
   runProcess,
   runWithKills,
   supervisedJob,
@@ -28,7 +29,7 @@ const random = (below: number) =>
 
 async function sameAfterKills(
   name: string,
-  make: (dir: string) => SupervisedJob | GrpoJob,
+  make: (dir: string) => TrainingJob,
   kills: ((event: EngineEvent) => boolean)[],
 ) {
   const whole = make(join(root, `${name}-whole`));
@@ -46,6 +47,12 @@ describe('a killed run', () => {
 
   it('of GRPO ends with the same bytes as one that was not', async () => {
     await sameAfterKills('grpo', (dir) => grpoJob(dir), [atStep(random(6)), atCheckpoint(6)]);
+  });
+});
+
+describe('a killed run of a reward head', () => {
+  it('ends with the same bytes as one that was not', async () => {
+    await sameAfterKills('reward', (dir) => rewardJob(dir), [atStep(random(13)), atStep(13)]);
   });
 });
 

@@ -109,6 +109,7 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
     })),
     buildSftSet: record('buildSftSet', async () => fakeRef('samples', 'samples')),
     buildRlPrompts: record('buildRlPrompts', async () => fakeRef('prompts', 'samples')),
+    buildRewardSet: record('buildRewardSet', async () => fakeRef('preferences', 'samples')),
     trainModel: async ({ stage }) => {
       calls.push(`train:${stage}`);
       return { status: 'done', outcome: outcome(stage, ['model', 'metrics'], { loss: 0.1 }) };

@@ -11,7 +11,7 @@ import { loadRecipe } from '../../recipes/load.js';
 import { temporalConfig } from '../../temporal.config.js';
 import type * as workflows from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
-import { fakeActivities, untilStopped } from '../support/fake-activities.js';
+import { fakeActivities, fakeRef, untilStopped } from '../support/fake-activities.js';
 import { startEnvironment, withWorkers, workflowBundle } from '../support/workflow-environment.js';
 
 let environment: TestWorkflowEnvironment;
@@ -160,6 +160,15 @@ describe.each([
       await handle.executeUpdate(messages.rejectUpdate, { args: [{ reason: 'no' }] });
       expect(await handle.result()).toMatchObject({ state: 'rejected' });
       expect(calls).not.toContain('train:grpo');
+    });
+  });
+
+  test('a reward model needs dataset and base, and asks no oracle', async () => {
+    const { calls, activities } = fakeActivities();
+    await withWorkers(environment, activities, cache, async () => {
+      const outcome = await (await start({}, 'reward')).result();
+      expect(outcome).toMatchObject({ stage: 'reward', outputs: { model: fakeRef('reward-model') } });
+      expect(calls).toEqual(['planRun', 'prepareDataset', 'train:base', 'buildRewardSet', 'train:reward']);
     });
   });
 

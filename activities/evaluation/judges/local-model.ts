@@ -1,7 +1,7 @@
 /** The model of a local judge, brought to this disk. */
 import { join, resolve } from 'node:path';
 import { homeDirectory } from '../../../infra/environment.js';
-import type { JudgeSettings } from '../../../workflows/judge-settings.js';
+import { isEngineJudge, type JudgeSettings } from '../../../workflows/judge-settings.js';
 import { hashFile } from '../../artifacts/hashing.js';
 import type { ArtifactStore } from '../../artifacts/store.js';
 import type { OpenOptions } from './open-judge.js';
@@ -13,7 +13,7 @@ export async function localModelOf(
   store: ArtifactStore,
   judge: JudgeSettings,
 ): Promise<Pick<OpenOptions, 'localModel'>> {
-  if (judge.kind !== 'local') return {};
+  if (!isEngineJudge(judge)) return {};
   if (typeof judge.model === 'string') {
     const dir = resolve(judge.model);
     return { localModel: { dir, sha256: (await hashFile(join(dir, WEIGHTS))).sha256 } };

@@ -4,6 +4,7 @@ import type { JudgeSettings, Sampling, TokenPrice } from '../../../workflows/jud
 import { controlJudge } from './controls.js';
 import type { Judge } from './judge.js';
 import { localJudge, type LocalModel } from './local-judge.js';
+import { localScorer } from './local-scalar.js';
 import { majorityJudge } from './majority-judge.js';
 import { openaiJudge } from './openai-judge.js';
 import { Patience, patientJudge, type PatienceSettings } from './patience.js';
@@ -102,6 +103,9 @@ async function single(
       return pointwiseJudge(settings, sampling);
     case 'scalar':
       return scalarJudge(scoringEndpoint(settings));
+    case 'local-scalar':
+      if (!localModel) throw new Error('A local judge needs its model on this disk.');
+      return scalarJudge(await localScorer(localModel, settings, onBatch));
     case 'random':
       return controlJudge('random', settings.seed);
     case 'length':

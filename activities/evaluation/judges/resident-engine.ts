@@ -36,6 +36,8 @@ export class ResidentEngine {
     private readonly onBatch: (batch: ResidentBatch) => void,
     /** Longest sequence in tokens, prompt and completion together. */
     public maxLength: number,
+    /** Whether the model scores answers instead of writing them. */
+    public scalarHead = false,
   ) {
     this.gone = new Promise((resolve) => child.once('close', () => resolve()));
   }
@@ -114,6 +116,7 @@ export class ResidentEngine {
         const event = message as ResidentEvent;
         if (event.type === 'ready') {
           this.maxLength = event.maxLength;
+          this.scalarHead = event.scalarHead;
           resolve();
         } else this.take(event);
       });

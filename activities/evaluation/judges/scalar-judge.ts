@@ -10,7 +10,7 @@ import { INITIAL_CONCURRENCY } from './openai-judge.js';
 
 type Settings = Extract<JudgeSettings, { kind: 'scalar' }>;
 
-/** Whatever gives a number to an answer; the engine's Bradley–Terry head fits in here as well as an endpoint. */
+/** Whatever gives a number to an answer: an endpoint, or the engine's Bradley–Terry head (`local-scalar.ts`). */
 export interface ScalarScorer {
   readonly identity: Readonly<Record<string, unknown>>;
   readonly concurrency: { initial: number; most: number };

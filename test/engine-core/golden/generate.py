@@ -41,7 +41,9 @@ def shapes(c):
         out[p + "mlp.gate_proj.weight"] = (f, d)
         out[p + "mlp.up_proj.weight"] = (f, d)
         out[p + "mlp.down_proj.weight"] = (d, f)
-    if not c["tieEmbeddings"]:
+    if c.get("scalarHead"):
+        out["score.weight"] = (1, d)
+    elif not c["tieEmbeddings"]:
         out["lm_head.weight"] = (v, d)
     return out
 
@@ -54,6 +56,8 @@ def adapter_shapes(c, lora):
         if suffix == "weight" and stem.split(".")[-1] in lora["targets"]:
             out[f"base_model.model.{stem}.lora_A.weight"] = (lora["rank"], shape[1])
             out[f"base_model.model.{stem}.lora_B.weight"] = (shape[0], lora["rank"])
+    if c.get("scalarHead"):
+        out["base_model.model.score.weight"] = (1, c["hiddenSize"])
     return out
 
 
@@ -61,6 +65,8 @@ def adapted(p, adapters, lora):
     """The decoder's weights with alpha/r * B @ A added."""
     merged = dict(p)
     for name, a in adapters.items():
+        if name.endswith("score.weight"):
+            merged["score.weight"] = a
         if ".lora_A." in name:
             target = name[len("base_model.model."):].replace(".lora_A", "")
             merged[target] = p[target] + lora["alpha"] / lora["rank"] * adapters[name.replace("_A", "_B")] @ a
@@ -206,6 +212,26 @@ def case(name, c, tokens, weights, segments=None, temperature=1.0, grpo=None, st
     return result
 
 
+def preference(name, c, pairs, lora=None):
+    """The Bradley-Terry loss of pairs of sequences, each read by itself and scored at its last token."""
+    c = dict(c, scalarHead=True)
+    p = initial(shapes(c))
+    adapters = initial(adapter_shapes(c, lora)) if lora else {}
+    trained = adapters or p
+    if lora:
+        p = adapted({n: q.detach() for n, q in p.items()}, adapters, lora)
+    score = lambda tokens: hidden_states(c, p, torch.tensor([tokens]), None)[0, -1] @ p["score.weight"][0]
+    margins = torch.stack([score(chosen) - score(rejected) for chosen, rejected in pairs])
+    loss = -F.logsigmoid(margins).mean()
+    loss.backward()
+    result = dict(name=name, config=c, pairs=pairs, loss=loss.item(), margins=margins.tolist())
+    if lora:
+        result["lora"] = lora
+    # Frozen weights and those that nothing reads have none.
+    result["gradients"] = {n: round_list(q.grad) for n, q in trained.items()}
+    return result
+
+
 def round_list(x):
     return [float(f"{value:.9g}") for value in x.detach().flatten().tolist()]
 
@@ -236,4 +262,10 @@ cases = [
     case("LoRA on queries and values, packed, untied", dict(BASE, tieEmbeddings=False, attentionBias="qkv"), TOKENS,
          [[0.0] + [1.0] * 7] * 3, segments=SEGMENTS, lora=dict(rank=3, alpha=3.0, targets=["q_proj", "v_proj"])),
 ]
-print(json.dumps(dict(madeWith=f"PyTorch {torch.__version__}, float64", cases=cases)))
+PAIRS = [[[1, 5, 3, 9, 2], [1, 5, 3, 7, 7, 2]], [[4, 4, 8, 10, 6], [4, 4, 8]], [[2, 9], [2, 9, 1, 3, 5, 10, 6]]]
+preferences = [
+    preference("tied, grouped queries", BASE, PAIRS),
+    preference("untied, biases as Qwen2", dict(BASE, tieEmbeddings=False, attentionBias="qkv"), PAIRS),
+    preference("LoRA", BASE, PAIRS, lora=dict(rank=2, alpha=5.0, targets=["q_proj", "v_proj", "down_proj"])),
+]
+print(json.dumps(dict(madeWith=f"PyTorch {torch.__version__}, float64", cases=cases, preferences=preferences)))

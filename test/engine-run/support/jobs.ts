@@ -10,7 +10,9 @@ import {
   type EngineEvent,
   type GenerateJob,
   type GrpoJob,
+  type RewardJob,
   type SupervisedJob,
+  type TrainingJob,
 } from '../../../engine/job.js';
 import { tinyArchitecture, tinyModel, writeTinyTokenizer } from './tiny-model.js';
 
@@ -83,6 +85,33 @@ export function grpoJob(dir: string, change: Partial<GrpoJob> = {}): GrpoJob {
     maxNewTokens: 20,
     ...change,
   }) as GrpoJob;
+}
+
+/** Pairs whose preferred answer says "good" where the other says "bad", in texts of several lengths. */
+export function rewardJob(dir: string, change: Partial<RewardJob> = {}): RewardJob {
+  const { tokenizerDir } = writeInputs(dir);
+  const pairs = Array.from({ length: 30 }, (_, i) => ({
+    id: `pair-${i}`,
+    prompt: `<user> judge ${'so '.repeat((i * 5) % 13)}<assistant>`,
+    chosen: `${'A B '.repeat(i % 4)}good`,
+    rejected: `${'B A '.repeat((i * 3) % 5)}bad so`,
+  }));
+  const data = join(dir, 'pairs.jsonl');
+  writeFileSync(data, jsonLines(pairs));
+  return engineJobSchema.parse({
+    kind: 'reward',
+    seed: 14,
+    model: { from: 'init', architecture: tinyArchitecture, tokenizerDir },
+    data,
+    outputDir: join(dir, 'out'),
+    threads: 1,
+    checkpointEverySteps: 3,
+    optimizer,
+    epochs: 3,
+    batchSize: 6,
+    maxLength: 64,
+    ...change,
+  }) as RewardJob;
 }
 
 export function generateJob(dir: string, model: string, change: Partial<GenerateJob> = {}): GenerateJob {
@@ -173,7 +202,7 @@ export function result(outputDir: string) {
  * resumed from the newest checkpoint on disk. @returns how often it was killed
  */
 export async function runWithKills(
-  job: SupervisedJob | GrpoJob,
+  job: TrainingJob,
   dir: string,
   killAt: readonly ((event: EngineEvent) => boolean)[],
 ): Promise<number> {
