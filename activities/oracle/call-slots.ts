@@ -3,6 +3,10 @@
 /** How many questions beyond those in flight are being put on record or stored, in seconds of work. */
 const AHEAD_SECONDS = 0.4;
 const AHEAD_LEAST = 2;
+/** And for each call in flight no more than so many. */
+const AHEAD_MOST = 8;
+/** Questions of one activity under way for each call in flight: those ahead, and those waiting for admission. */
+export const LANES_PER_CALL = 1 + AHEAD_MOST;
 
 /** A bound on concurrent holders; who comes first is served first. */
 class Slots {
@@ -73,7 +77,10 @@ export class CallSlots {
   private ahead(): number {
     const since = Date.now() - 1000;
     if ((this.ended[0] ?? Infinity) < since) this.ended = this.ended.filter((at) => at >= since);
-    return Math.min(3 * this.concurrency, AHEAD_LEAST + Math.ceil(this.ended.length * AHEAD_SECONDS));
+    return Math.min(
+      AHEAD_MOST * this.concurrency,
+      AHEAD_LEAST + Math.ceil(this.ended.length * AHEAD_SECONDS),
+    );
   }
 }
 

@@ -6,6 +6,8 @@ import type { Recipe } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
 
 type Oracle = Recipe['oracle'];
+/** How a client sends its requests; default: the built-in `fetch`. */
+type Transport = { fetch?: typeof fetch };
 
 /** The environment variable that holds the key. */
 export function keyVariable({ provider }: Pick<Oracle, 'provider'>): string {
@@ -20,8 +22,8 @@ export function keyVariable({ provider }: Pick<Oracle, 'provider'>): string {
  * A client for an OpenAI-compatible oracle. Retries are ours (`backends/send.ts`): they share what the headers say.
  * @throws UserError `OracleUnreachable` where no local service is known, `OracleCredentials` where the key is missing.
  */
-export function openAiClient(oracle: Oracle): OpenAI {
-  const options = { maxRetries: 0, timeout: oracle.timeoutSeconds * 1000 };
+export function openAiClient(oracle: Oracle, transport: Transport = {}): OpenAI {
+  const options = { ...transport, maxRetries: 0, timeout: oracle.timeoutSeconds * 1000 };
   if (oracle.provider === 'local') {
     const baseURL = oracle.baseUrl ?? process.env.RMR1_ORACLE_URL ?? readStackFile()?.oracle?.baseUrl;
     if (!baseURL) {
@@ -41,9 +43,10 @@ export function openAiClient(oracle: Oracle): OpenAI {
  * A client for Anthropic's API.
  * @throws UserError `OracleCredentials` where the key is missing.
  */
-export function anthropicClient(oracle: Oracle): Anthropic {
+export function anthropicClient(oracle: Oracle, transport: Transport = {}): Anthropic {
   const baseUrl = oracle.baseUrl ?? process.env.ANTHROPIC_BASE_URL;
   return new Anthropic({
+    ...transport,
     maxRetries: 0,
     timeout: oracle.timeoutSeconds * 1000,
     apiKey: keyFor(oracle, baseUrl),

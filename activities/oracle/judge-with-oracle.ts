@@ -1,6 +1,5 @@
 /** One shard of one distillation pass: bounded concurrency, stored answers, an allowance that is never exceeded. */
 import { activityInfo, cancelled, Context } from '@temporalio/activity';
-import { setMaxListeners } from 'node:events';
 import { crashPoint } from '../../engine/crash-point.js';
 import { UserError } from '../../workflows/errors.js';
 import type { LedgerEntry } from '../../workflows/ledger.js';
@@ -12,8 +11,9 @@ import { answerCache, type AnswerCache, type OracleAnswer } from './answer-cache
 import type { OracleBackend, ProviderAnswer } from './backends/backend.js';
 import { openBackend } from './backends/open-backend.js';
 import { Allowance, priceOf, worstPrice } from './budget.js';
-import { withCallSlots, type CallSlots } from './call-slots.js';
+import { LANES_PER_CALL, withCallSlots, type CallSlots } from './call-slots.js';
 import { Journal } from './journal.js';
+import { Cancelling } from './cancelling.js';
 import { boundedAnswer, isCorrectable, judgementOf, type OracleJudgement } from './judgement.js';
 import { isUnbilled, refusalOf } from './refusals.js';
 import type { Writer } from './segment.js';
@@ -22,8 +22,6 @@ import { emptyEntry, spentByActivity } from './tally.js';
 
 export type { OracleJudgement } from './judgement.js';
 
-/** Questions under way for each call in flight: some wait for their record, some for their answer to be stored. */
-const LANES_PER_CALL = 4;
 /** A cancelled shard sends nothing more, and waits so long for the answers that are paid for already. */
 const DRAIN_MS = 10_000;
 
@@ -81,7 +79,7 @@ class Shard {
   private readonly allowance: Allowance;
   private readonly spent: LedgerEntry;
   private readonly signal = Context.current().cancellationSignal;
-  private readonly giveUp = drained(this.signal);
+  private readonly calls = new Cancelling(this.signal, DRAIN_MS);
   private readonly began = Date.now();
   private earlier: LedgerEntry[] = [];
   private stored = new Map<string, OracleAnswer>();
@@ -99,7 +97,6 @@ class Shard {
     this.journal = new Journal(cache, writer);
     this.allowance = new Allowance(input.budgetUsd);
     this.spent = emptyEntry(writer);
-    setMaxListeners(0, this.signal, this.giveUp);
   }
 
   /** Look up what is answered already, and what earlier attempts of this activity spent of its allowance. */
@@ -201,13 +198,13 @@ class Shard {
     }
     await crashPoint('oracle.submit');
     try {
-      return await this.backend.ask(question, this.giveUp);
+      return await this.calls.run((signal) => this.backend.ask(question, signal));
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal) return refusal;
       // Otherwise it stays open in the log: the provider may bill it.
       if (isUnbilled(error)) await this.journal.released(key);
-      if (this.giveUp.aborted) await cancelled();
+      if (this.calls.over) await cancelled();
       if (error instanceof UserError && error.type === 'OracleRejected') {
         error.message += ` (pair ${shown.pair.id})`;
       }
@@ -222,13 +219,4 @@ class Shard {
     this.spent.outputTokens += outputTokens;
     this.spent.usd += usd;
   }
-}
-
-/** Aborts some time after `signal` does. */
-function drained(signal: AbortSignal): AbortSignal {
-  const later = new AbortController();
-  const start = () => setTimeout(() => later.abort(signal.reason), DRAIN_MS).unref();
-  if (signal.aborted) start();
-  else signal.addEventListener('abort', start, { once: true });
-  return later.signal;
 }

@@ -5,6 +5,7 @@ import type { OracleQuestion } from '../answer-cache.js';
 import { anthropicClient, oracleError } from '../endpoint.js';
 import { answerOfMessage, messageParams } from './anthropic-wire.js';
 import type { OracleBackend, ProviderAnswer } from './backend.js';
+import { plainFetch } from './plain-fetch.js';
 import { rateLimitsOf } from './rate-limits.js';
 import { send } from './send.js';
 import { estimatedTokens } from './tokens.js';
@@ -14,7 +15,7 @@ export class AnthropicMessages implements OracleBackend {
 
   /** @throws UserError `OracleCredentials` where the key is missing. */
   constructor(private readonly oracle: Recipe['oracle']) {
-    this.client = anthropicClient(oracle);
+    this.client = anthropicClient(oracle, { fetch: plainFetch });
   }
 
   async ask(question: OracleQuestion, signal: AbortSignal): Promise<ProviderAnswer> {

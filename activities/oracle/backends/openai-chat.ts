@@ -5,6 +5,7 @@ import type { OracleQuestion } from '../answer-cache.js';
 import { openAiClient, oracleError } from '../endpoint.js';
 import type { OracleBackend, ProviderAnswer } from './backend.js';
 import { answerOfCompletion, chatBody } from './openai-wire.js';
+import { plainFetch } from './plain-fetch.js';
 import { rateLimitsOf } from './rate-limits.js';
 import { send } from './send.js';
 import { estimatedTokens } from './tokens.js';
@@ -14,7 +15,7 @@ export class OpenAiChat implements OracleBackend {
 
   /** @throws UserError `OracleUnreachable` or `OracleCredentials` where address or key are missing. */
   constructor(private readonly oracle: Recipe['oracle']) {
-    this.client = openAiClient(oracle);
+    this.client = openAiClient(oracle, { fetch: plainFetch });
   }
 
   async ask(question: OracleQuestion, signal: AbortSignal): Promise<ProviderAnswer> {
