@@ -31,7 +31,10 @@ export interface OracleShardInput {
   seed: number;
   pairs: ArtifactRef;
   pass: 1 | 2;
-  /** Pass 2: the answers of pass 1 for the same shard. */
+  /**
+   * Answers of the step before about the same shard. Pass 2 corrects them; in pass 1, which then asks the next model of
+   * a cascade (in `oracle.model`), only what is wrong in them is asked.
+   */
   firstPass?: ArtifactRef;
   from: number;
   to: number;

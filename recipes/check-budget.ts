@@ -5,7 +5,9 @@ import type { Recipe } from './schema.js';
 /** @throws UserError `InvalidInput` naming the models without a price, where a budget is set. */
 export function checkBudget({ oracle }: Recipe, budget: { usd: number } | undefined): void {
   if (!budget) return;
-  const models = [...new Set([oracle.model, oracle.correctionModel ?? oracle.model])];
+  const models = [
+    ...new Set([...(oracle.cascade ?? []), oracle.model, oracle.correctionModel ?? oracle.model]),
+  ];
   const unpriced = models.filter((model) => !Object.hasOwn(oracle.price, model));
   if (unpriced.length === 0) return;
   const example = JSON.stringify({ [unpriced[0]!]: { inputPerMillion: 0.15, outputPerMillion: 0.6 } });

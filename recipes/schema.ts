@@ -108,7 +108,7 @@ const pretrainedBase = z.strictObject({
 
 const base = z.discriminatedUnion('kind', [scratchBase, pretrainedBase]);
 
-const oracle = z.strictObject({
+const oracleSettings = z.strictObject({
   /** `local` is the oracle service of the local stack; `openai` any OpenAI-compatible endpoint. */
   provider: z.enum(['local', 'openai', 'anthropic']).default('openai'),
   mode: z
@@ -120,6 +120,12 @@ const oracle = z.strictObject({
     .optional()
     .describe('of the endpoint; default: OPENAI_BASE_URL or ANTHROPIC_BASE_URL, or the provider itself'),
   model: z.string().min(1).describe('pass 1: judges without help'),
+  cascade: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(8)
+    .optional()
+    .describe('pass 1: cheaper models that judge first, in this order; `model` gets what they got wrong'),
   correctionModel: z
     .string()
     .min(1)
@@ -151,6 +157,15 @@ const oracle = z.strictObject({
     })
     .prefault({}),
 });
+const oracle = oracleSettings
+  .refine(({ cascade, mode }) => cascade === undefined || mode === 'chat', {
+    path: ['cascade'],
+    message: 'asks model after model, which batches do not do: leave it out, or set oracle.mode to chat',
+  })
+  .refine(({ cascade = [], model }) => new Set([...cascade, model]).size === cascade.length + 1, {
+    path: ['cascade'],
+    message: 'names a model twice, or `model` itself: asked again, it would only repeat itself',
+  });
 
 const distill = z.strictObject({
   pairs: z.int().positive().describe('pairs sent to the oracle'),

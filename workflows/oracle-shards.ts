@@ -15,7 +15,10 @@ const SHARDS_AT_ONCE = 3;
 /** A shard that ran out of its allowance comes back for more once there is enough for so many questions. */
 const WORTH_COMING_BACK = 10;
 
-type Shard = Pick<OracleShardInput, 'pass' | 'firstPass' | 'from' | 'to' | 'pairs' | 'offset'>;
+type Shard = Pick<OracleShardInput, 'pass' | 'firstPass' | 'from' | 'to' | 'pairs' | 'offset'> & {
+  /** Of a cascade's earlier step. */
+  model?: string;
+};
 
 /**
  * Ask about every shard: pass 1, then pass 2 about what came out wrong.
@@ -74,12 +77,13 @@ class ShardWork {
   }
 
   async judge(shard: Omit<Shard, 'pass'>): Promise<JudgedShard> {
-    const first = await this.ask({ ...shard, pass: 1 });
-    this.judged += first.asked + first.cached;
-    this.agreed += first.agreed;
+    const firstPass = await this.firstPass(shard);
+    const last = firstPass.at(-1)!;
+    this.judged += firstPass[0]!.asked + firstPass[0]!.cached;
+    this.agreed += firstPass.reduce((sum, { agreed }) => sum + agreed, 0);
     const second =
-      this.run.recipe.distill.secondPass && first.correctable > 0
-        ? await this.ask({ ...shard, pass: 2, firstPass: first.answers })
+      this.run.recipe.distill.secondPass && last.correctable > 0
+        ? await this.ask({ ...shard, pass: 2, firstPass: last.answers })
         : undefined;
     this.done += shard.to;
     this.run.report('distill', {
@@ -88,7 +92,24 @@ class ShardWork {
       ...(this.judged > 0 ? { accuracy: this.agreed / this.judged } : {}),
     });
     await this.run.spending.publish();
-    return { pairs: shard.pairs, firstPass: [first.answers], secondPass: second ? [second.answers] : [] };
+    return {
+      pairs: shard.pairs,
+      firstPass: firstPass.map(({ answers }) => answers),
+      secondPass: second ? [second.answers] : [],
+    };
+  }
+
+  /** Pass 1, by model after model of a cascade: each is asked only what the ones before it got wrong. */
+  private async firstPass(shard: Omit<Shard, 'pass'>): Promise<OracleShardResult[]> {
+    const { cascade = [], model: best } = this.run.recipe.oracle;
+    const results: OracleShardResult[] = [];
+    for (const model of [...cascade, best]) {
+      const before = results.at(-1);
+      if (before?.wrong === 0) break;
+      const step = before ? { firstPass: before.answers } : {};
+      results.push(await this.ask({ ...shard, pass: 1, model, ...step }));
+    }
+    return results;
   }
 
   /** One pass over one shard, in as many turns as its allowances last. */
@@ -113,8 +134,13 @@ class ShardWork {
     return need > 0 ? availableUsd >= WORTH_COMING_BACK * need : availableUsd > 0;
   }
 
-  private async leased(shard: Shard, allowance: number, onlyStored: boolean): Promise<OracleShardResult> {
+  private async leased(
+    { model, ...shard }: Shard,
+    allowance: number,
+    onlyStored: boolean,
+  ): Promise<OracleShardResult> {
     const { run, ledger } = this;
+    const { oracle: asked } = run.recipe;
     const capped = Number.isFinite(allowance);
     const lease = `${++this.leases}`;
     ledger.reserve(lease, capped ? allowance : 0);
@@ -125,7 +151,7 @@ class ShardWork {
         context: run.context,
         seed: run.seed,
         total: this.total,
-        oracle: run.recipe.oracle,
+        oracle: model === undefined ? asked : { ...asked, model },
         promptVersion: run.recipe.distill.promptVersion,
         ...(capped ? { budgetUsd: allowance } : {}),
         ...(onlyStored ? { onlyStored } : {}),

@@ -124,6 +124,7 @@ export async function checkOracle(oracle: Oracle): Promise<void> {
   // Gateways list what they like (wildcards, base models); where the provider lists its own, a gap is a mistake.
   if (oracle.baseUrl !== undefined && oracle.provider !== 'local') return;
   for (const [field, model] of [
+    ...(oracle.cascade ?? []).map((model) => ['oracle.cascade', model] as const),
     ['oracle.model', oracle.model],
     ['oracle.correctionModel', oracle.correctionModel],
   ] as const) {

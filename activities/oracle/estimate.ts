@@ -11,7 +11,7 @@ import { modelOfPass, questionOf } from './shard-tasks.js';
 /** Assumptions, said beside every estimate. RM-R1 keeps about three quarters in pass 1. */
 export const ASSUMED = { bytesPerToken: 4, answerTokens: 600, secondPassShare: 0.25 } as const;
 
-/** One pass: expected questions, tokens and USD, and the most it can cost. */
+/** One pass, or one model of a cascade in pass 1: expected questions, tokens and USD, and the most it can cost. */
 export interface PassEstimate {
   pass: 1 | 2;
   model: string;
@@ -43,8 +43,13 @@ export function estimateDistillation(
 ): DistillationEstimate {
   const isSent = selector(recipe.distill);
   const shown = assignGold(trainingPairs(recipe, seed, data), seed).filter((presented) => isSent(presented));
-  const passes = [passEstimate(recipe, 1, shown)];
-  if (recipe.distill.secondPass) passes.push(passEstimate(recipe, 2, shown));
+  const { cascade = [], model } = recipe.oracle;
+  const steps = [...cascade, model];
+  const passes = steps.map((step, index) => passEstimate(recipe, { pass: 1, model: step, index }, shown));
+  if (recipe.distill.secondPass) {
+    const corrects = { pass: 2, model: modelOfPass(recipe.oracle, 2), index: steps.length } as const;
+    passes.push(passEstimate(recipe, corrects, shown));
+  }
   const sum = (of: (pass: PassEstimate) => number | undefined) =>
     passes.reduce<number | undefined>((total, pass) => {
       const part = of(pass);
@@ -68,10 +73,15 @@ function trainingPairs(recipe: Recipe, seed: number, data: readonly Pair[] | und
   return firstInHashOrder(train, Infinity, seed);
 }
 
-function passEstimate(recipe: Recipe, pass: 1 | 2, shown: readonly PresentedPair[]): PassEstimate {
-  const { oracle, distill } = recipe;
-  const model = modelOfPass(oracle, pass);
-  const share = pass === 1 ? 1 : ASSUMED.secondPassShare;
+/** @param index Steps before this one: each leaves the assumed share. */
+function passEstimate(
+  { oracle: asker, distill }: Recipe,
+  { pass, model, index }: { pass: 1 | 2; model: string; index: number },
+  shown: readonly PresentedPair[],
+): PassEstimate {
+  const oracle = pass === 1 ? { ...asker, model } : asker;
+  const factor = oracle.mode === 'batch' ? oracle.batch.priceFactor : 1;
+  const share = ASSUMED.secondPassShare ** index;
   const answerTokens = Math.min(ASSUMED.answerTokens, oracle.maxTokens);
   // The flawed judgement of pass 2 is not there yet: one of the assumed length stands for it.
   const flawed = pass === 1 ? undefined : 'x'.repeat(answerTokens * ASSUMED.bytesPerToken);
@@ -82,7 +92,7 @@ function passEstimate(recipe: Recipe, pass: 1 | 2, shown: readonly PresentedPair
     const asked = { oracle, promptVersion: distill.promptVersion };
     for (const { content } of questionOf(asked, presented, flawed).messages)
       bytes += Buffer.byteLength(content);
-    atMostUsd += worstPrice(oracle, questionOf(asked, presented, longest));
+    atMostUsd += factor * worstPrice(oracle, questionOf(asked, presented, longest));
   }
   const inputTokens = Math.round((share * bytes) / ASSUMED.bytesPerToken);
   const questions = Math.round(share * shown.length);
@@ -94,7 +104,7 @@ function passEstimate(recipe: Recipe, pass: 1 | 2, shown: readonly PresentedPair
     inputTokens,
     outputTokens,
     ...(Object.hasOwn(oracle.price, model)
-      ? { usd: priceOf(oracle, model, { inputTokens, outputTokens }), atMostUsd }
+      ? { usd: factor * priceOf(oracle, model, { inputTokens, outputTokens }), atMostUsd }
       : {}),
   };
 }

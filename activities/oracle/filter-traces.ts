@@ -36,13 +36,13 @@ export function distillationIdentity(
   /** Sets the traces of a run that could not ask everything apart: no other run must take them for the whole. */
   partial?: string,
 ): StageIdentity {
-  const { model, correctionModel, temperature, maxTokens, provider } = recipe.oracle;
+  const { model, cascade, correctionModel, temperature, maxTokens, provider } = recipe.oracle;
   const { shardSize: _, ...distill } = recipe.distill;
   return {
     stage: 'distill',
     inputs: { pairs },
     settings: {
-      oracle: { provider, model, correctionModel, temperature, maxTokens },
+      oracle: { provider, model, correctionModel, temperature, maxTokens, ...(cascade ? { cascade } : {}) },
       distill,
       ...(partial ? { partial } : {}),
     },

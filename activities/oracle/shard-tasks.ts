@@ -1,9 +1,10 @@
-/** The questions of one shard: pass 1 asks about every pair, pass 2 about those that came out wrong. */
+/** The questions of one shard: pass 1 asks about every pair, or what a cheaper model got wrong; pass 2 corrects. */
 import type { PresentedPair } from '../../judge/pair.js';
 import { buildPrompt } from '../../judge/prompt/build.js';
 import { hintMessages } from '../../judge/prompt/hint.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
+import type { ArtifactRef } from '../artifacts/ref.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { readPairLines } from '../dataset/pair-lines.js';
 import type { OracleShardInput } from '../interface.js';
@@ -39,7 +40,11 @@ export function questionOf(
 
 export async function shardTasks(store: ArtifactStore, input: OracleShardInput): Promise<Task[]> {
   const shown = await readPairLines(store, input.pairs, input.from, input.to);
-  if (input.pass === 1) return shown.map((pair) => taskOf(pair, questionOf(input, pair)));
+  if (input.pass === 1) {
+    const wrong = input.firstPass && (await wrongIn(store, input.firstPass));
+    const asked = wrong ? shown.filter(({ pair }) => wrong.has(pair.id)) : shown;
+    return asked.map((pair) => taskOf(pair, questionOf(input, pair)));
+  }
   if (!input.firstPass) throw new UserError('InvalidInput', 'Pass 2 needs the answers of pass 1.');
   const flawed = new Map<string, string>();
   for await (const line of store.openLines(input.firstPass)) {
@@ -50,6 +55,15 @@ export async function shardTasks(store: ArtifactStore, input: OracleShardInput):
     const text = flawed.get(pair.pair.id);
     return text === undefined ? [] : [taskOf(pair, questionOf(input, pair, text))];
   });
+}
+
+async function wrongIn(store: ArtifactStore, answers: ArtifactRef): Promise<Set<string>> {
+  const wrong = new Set<string>();
+  for await (const line of store.openLines(answers)) {
+    const { pairId, agreed } = line as OracleJudgement;
+    if (!agreed) wrong.add(pairId);
+  }
+  return wrong;
 }
 
 export function taskOf(shown: PresentedPair, question: OracleQuestion): Task {

@@ -38,6 +38,18 @@ describe('an estimate', () => {
     );
   });
 
+  it('knows that batches are cheaper', () => {
+    const settings = { 'oracle.price': price, 'distill.pairs': 200 };
+    const chat = estimateDistillation(loadRecipe('scratch', settings), 1, pairs);
+    const batch = estimateDistillation(
+      loadRecipe('scratch', { ...settings, 'oracle.mode': 'batch' }),
+      1,
+      pairs,
+    );
+    expect(batch.usd).toBeCloseTo(chat.usd! / 2, 12);
+    expect(batch.atMostUsd).toBeCloseTo(chat.atMostUsd! / 2, 12);
+  });
+
   it('follows quotas, and recipes that generate their pairs', () => {
     const recipe = loadRecipe('quickstart', {
       'distill.quotas': { reasoning: 10 },

@@ -64,6 +64,13 @@ const SCENARIOS: Scenario[] = [
     steer: async () => undefined,
   },
   {
+    name: 'cascade',
+    input: { startedBy: 'recorder', budget: { usd: 5 }, overrides: { 'oracle.cascade': ['world-oracle-b'] } },
+    children: ['distill'],
+    activities: () => fakeActivities().activities,
+    steer: async () => undefined,
+  },
+  {
     name: 'paused-and-resumed',
     input: { startedBy: 'recorder' },
     children: ['grpo'],

@@ -47,3 +47,41 @@ test('distilling 100,000 pairs in two passes stays below 2,000 events, three sha
   });
   expect(most).toBeLessThanOrEqual(3);
 });
+
+test('a cascade goes from model to model, each with what the one before left, and ends in one set of traces', async () => {
+  const { activities } = fakeActivities();
+  const asked: unknown[] = [];
+  const plain = activities.judgeWithOracle;
+  activities.judgeWithOracle = async (input) => {
+    const result = await plain(input);
+    const answers = fakeRef(`answers-${asked.length}`);
+    asked.push([input.pass, input.oracle.model, input.firstPass?.uri]);
+    return { ...result, answers };
+  };
+  let firstPass: string[] | undefined;
+  const filter = activities.filterTraces;
+  activities.filterTraces = (input) => {
+    firstPass = input.shards?.[0]?.firstPass.map(({ uri }) => uri);
+    return filter(input);
+  };
+  await withWorkers(environment, activities, 100, async () => {
+    await environment.client.workflow.execute('distill', {
+      taskQueue: temporalConfig.taskQueues.orchestration,
+      workflowId: 'distill-cascade',
+      args: [
+        {
+          artifacts: { pairs: fakeRef('pairs') },
+          overrides: { 'distill.pairs': 100, 'oracle.cascade': ['small', 'middling'] },
+        },
+      ],
+    });
+  });
+  const of = (index: number) => fakeRef(`answers-${index}`).uri;
+  expect(asked).toEqual([
+    [1, 'small', undefined],
+    [1, 'middling', of(0)],
+    [1, 'world-oracle-a', of(1)],
+    [2, 'world-oracle-a', of(2)],
+  ]);
+  expect(firstPass).toEqual([of(0), of(1), of(2)]);
+});

@@ -44,7 +44,13 @@ test('there are histories of completed, steered and cancelled runs and of their 
     expect.arrayContaining([
       ...['', '.distill', '.sft', '.grpo', '.evaluate'].map((child) => `completed${child}.json`),
       ...['paused-and-resumed.json', 'paused-and-resumed.grpo.json', 'corrected.json', 'corrected.grpo.json'],
-      ...['cancelled.json', 'cancelled.sft.json', 'approved-then-rejected.json'],
+      ...[
+        'cascade.json',
+        'cascade.distill.json',
+        'cancelled.json',
+        'cancelled.sft.json',
+        'approved-then-rejected.json',
+      ],
     ]),
   );
 });
