@@ -1,4 +1,5 @@
 /** Which oracle a run will ask, and whether it can, before anything is uploaded. */
+import { connectionProfile } from '../infra/connection-profile.js';
 import type { Recipe } from '../recipes/schema.js';
 import type { ResolvedRunInput } from '../workflows/inputs.js';
 import { ClientError } from './errors.js';
@@ -14,7 +15,7 @@ const NAMES = {
  * @throws ClientError `OracleCredentials`.
  */
 export function checkOracleKey(oracle: Recipe['oracle'], env: NodeJS.ProcessEnv = process.env): void {
-  if (oracle.provider === 'local' || env['TEMPORAL_ADDRESS']) return;
+  if (oracle.provider === 'local' || connectionProfile(env).address) return;
   const { key, url, host } = NAMES[oracle.provider];
   if (env[key]) return;
   const baseUrl = oracle.baseUrl ?? env[url];

@@ -7,7 +7,9 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
+import { credentialsFor } from '../infra/connection-profile.js';
 import { temporalTarget } from '../infra/environment.js';
+import { encryptingConverter } from '../infra/payload-encryption.js';
 import { describeIssues } from '../recipes/describe-issues.js';
 import { temporalConfig } from '../temporal.config.js';
 import { benchmarkInputSchema, type BenchmarkInput } from '../workflows/benchmark-input.js';
@@ -29,7 +31,7 @@ export interface ConnectOptions {
   address?: string;
   /** Default: `TEMPORAL_NAMESPACE`, else the local stack's, else `temporal.config.ts`. */
   namespace?: string;
-  /** Default: `TEMPORAL_API_KEY`. */
+  /** Default: `TEMPORAL_API_KEY`, or what the profile says. */
   apiKey?: string;
   /** Address of the Temporal UI, for links. */
   uiUrl?: string;
@@ -77,11 +79,11 @@ export async function connect(options: ConnectOptions = {}): Promise<RewardModel
     address: options.address ?? target.address,
     namespace: options.namespace ?? target.namespace,
   };
-  const apiKey = options.apiKey ?? target.apiKey;
   const connectionOptions: ConnectionOptions = {
     address: place.address,
     connectTimeout: options.timeoutMs ?? 5_000,
-    ...(apiKey ? { apiKey, tls: true } : {}),
+    ...credentialsFor(place.address),
+    ...(options.apiKey ? { apiKey: options.apiKey, tls: true } : {}),
   };
   let connection: Connection | undefined;
   try {
@@ -93,7 +95,8 @@ export async function connect(options: ConnectOptions = {}): Promise<RewardModel
     throw translateTemporalError(error, place);
   }
   const uiUrl = options.uiUrl ?? (options.address ? undefined : target.uiUrl);
-  return new RewardModelClient(new Client({ connection, namespace: place.namespace }), place, uiUrl);
+  const client = new Client({ connection, namespace: place.namespace, ...encryptingConverter() });
+  return new RewardModelClient(client, place, uiUrl);
 }
 
 export class RewardModelClient {

@@ -8,6 +8,7 @@ import {
   makeTelemetryFilterString,
   NativeConnection,
   Worker,
+  type WorkerOptions,
 } from '@temporalio/worker';
 import { Client, Connection } from '@temporalio/client';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -21,6 +22,7 @@ import {
 import { registryActivities } from '../activities/registry/index.js';
 import { storeFromEnvironment } from '../activities/artifacts/store.js';
 import { temporalTarget } from '../infra/environment.js';
+import { encryptingConverter } from '../infra/payload-encryption.js';
 import { temporalConfig } from '../temporal.config.js';
 import { CrashPoints } from './crash-points.js';
 import { logger } from './logger.js';
@@ -45,14 +47,15 @@ async function main(names: string[]): Promise<void> {
       logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
     },
   });
-  const { address, namespace, apiKey } = temporalTarget();
-  const credentials = apiKey ? { apiKey, tls: true } : {};
+  const { address, namespace, credentials } = temporalTarget();
+  const converting = encryptingConverter();
   const native = await NativeConnection.connect({ address, ...credentials });
   const connection = await Connection.connect({ address, ...credentials });
   const store = storeFromEnvironment();
-  const dependencies = { store, client: new Client({ connection, namespace }) };
+  const dependencies = { store, client: new Client({ connection, namespace, ...converting }) };
 
-  const workers = await Promise.all(kinds.map((kind) => createWorker(kind, native, namespace, dependencies)));
+  const place = { connection: native, namespace, ...converting };
+  const workers = await Promise.all(kinds.map((kind) => createWorker(kind, place, dependencies)));
   const stop = (signal: string) => {
     logger.info({ signal }, 'worker stops');
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -75,13 +78,11 @@ async function main(names: string[]): Promise<void> {
 
 async function createWorker(
   kind: Kind,
-  connection: NativeConnection,
-  namespace: string,
+  place: Pick<WorkerOptions, 'connection' | 'namespace' | 'dataConverter'>,
   dependencies: Parameters<typeof ioActivities>[0],
 ): Promise<Worker> {
   const common = {
-    connection,
-    namespace,
+    ...place,
     taskQueue: temporalConfig.taskQueues[kind],
     interceptors: {
       activity: [() => ({ inbound: new TypedFailures() }), () => ({ inbound: new CrashPoints() })],

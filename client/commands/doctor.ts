@@ -1,4 +1,5 @@
 import { doctor, type Check } from '../../infra/local/doctor.js';
+import { connectionProfile } from '../../infra/connection-profile.js';
 import { homeDirectory } from '../../infra/environment.js';
 import { temporalConfig } from '../../temporal.config.js';
 import { EXIT } from '../exit-codes.js';
@@ -8,7 +9,7 @@ import { print } from '../output.js';
 export async function run(options: SharedOptions): Promise<number> {
   const checks = await doctor({
     home: homeDirectory(),
-    namespace: process.env['TEMPORAL_NAMESPACE'] ?? temporalConfig.namespace,
+    namespace: connectionProfile().namespace ?? temporalConfig.namespace,
     retentionDays: temporalConfig.retentionDays,
     searchAttributes: temporalConfig.searchAttributes,
   });

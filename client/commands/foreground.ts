@@ -13,12 +13,13 @@ const HANDED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  */
 export async function foreground(entry: string, args: readonly string[]): Promise<number> {
   const file = join(projectRoot(), entry);
-  const stack = await new LocalStack(homeDirectory()).environment();
+  const stack = Object.entries(await new LocalStack(homeDirectory()).environment());
   const child = spawn(process.execPath, ['--enable-source-maps', file, ...args], {
     detached: true,
     // A worker ends when this channel breaks: a killed command leaves none behind.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...stack, ...process.env },
+    // Where Temporal is, the program finds in the stack's file or in a profile by itself.
+    env: { ...Object.fromEntries(stack.filter(([name]) => !name.startsWith('TEMPORAL_'))), ...process.env },
   });
   const handOn = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of HANDED_ON) process.on(signal, handOn);

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import { connectionProfile } from '../../infra/connection-profile.js';
 import { homeDirectory } from '../../infra/environment.js';
 import { isRunning } from '../../infra/local/process.js';
 import { StackFile } from '../../infra/local/stack-file.js';
@@ -68,7 +69,7 @@ export async function run(options: RunOptions): Promise<number | void> {
 
 /** On a machine where nothing was named and nothing runs, one command is enough: the stack is started and left up. */
 async function ensureStack(): Promise<void> {
-  if (process.env['TEMPORAL_ADDRESS']) return;
+  if (connectionProfile().address) return;
   const { servers } = await new StackFile(homeDirectory()).read();
   if (servers.temporal && isRunning(servers.temporal)) return;
   remark('No Temporal is named and none runs here: starting the local stack. `rmr1 down` ends it.');

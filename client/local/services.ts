@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { settingsFromEnvironment } from '../../activities/artifacts/settings.js';
+import { connectionProfile } from '../../infra/connection-profile.js';
 import { homeDirectory, projectRoot } from '../../infra/environment.js';
 import { stopService, type NodeService } from '../../infra/local/node-service.js';
 import { isRunning, killGroup } from '../../infra/local/process.js';
@@ -135,9 +136,9 @@ export class LocalServices {
 
   private async startServers(): Promise<boolean> {
     const { signal, onProgress } = this.options;
-    const external = process.env['TEMPORAL_ADDRESS'];
+    const { address: external, namespace } = connectionProfile();
     const { started } = await this.stack.up({
-      namespace: process.env['TEMPORAL_NAMESPACE'] ?? temporalConfig.namespace,
+      namespace: namespace ?? temporalConfig.namespace,
       retentionDays: temporalConfig.retentionDays,
       searchAttributes: temporalConfig.searchAttributes,
       ...(external ? { temporalAddress: external } : {}),

@@ -1,5 +1,5 @@
 /** Commands for the servers, the oracle and the workers. */
-import { port, setting, stages, wholeNumber } from '../options.js';
+import { collect, port, setting, stages, wholeNumber } from '../options.js';
 import type { AddCommand } from '../program.js';
 
 export function addStackCommands(add: AddCommand): void {
@@ -42,6 +42,15 @@ export function addStackCommands(add: AddCommand): void {
   )
     .argument('[arguments...]', 'further arguments of the service, after --')
     .option('--port <n>', 'port to listen on; 0 takes a free one', port, 0);
+
+  add(
+    'codec-server',
+    'decrypt payloads for the Temporal UI, on this machine only',
+    'RMR1_PAYLOAD_KEYS_FILE=keys.txt rmr1 codec-server --port 8900 --origin http://127.0.0.1:8233',
+    () => import('../commands/codec-server.js'),
+  )
+    .option('--port <n>', 'port to listen on; 0 takes a free one', port, 0)
+    .option('--origin <url>', "origin of a UI that may ask (repeatable; default: the stack's)", collect);
 
   add(
     'worker',

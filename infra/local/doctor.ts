@@ -3,6 +3,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { settingsFromEnvironment, type S3Settings } from '../../activities/artifacts/settings.js';
+import { connectionProfile } from '../connection-profile.js';
 import { isAtLeast, resolveBinary } from './binaries.js';
 import { cacheFromEnvironment, homeFromEnvironment } from './home.js';
 import {
@@ -152,17 +153,17 @@ async function checkTemporal(
   stack: StackState,
 ): Promise<Check[]> {
   const name = 'temporal';
-  const address = env['TEMPORAL_ADDRESS'] || stack.temporal?.address;
-  if (!address)
-    return [
-      failure(
-        name,
-        'no server is named and none was started here',
-        'Run "rmr1 up", or set TEMPORAL_ADDRESS.',
-      ),
-    ];
   try {
-    const connection = await connectTemporal(address, 3_000);
+    const address = connectionProfile(env).address ?? stack.temporal?.address;
+    if (!address)
+      return [
+        failure(
+          name,
+          'no server is named and none was started here',
+          'Run "rmr1 up", or set TEMPORAL_ADDRESS.',
+        ),
+      ];
+    const connection = await connectTemporal(address, 3_000, env);
     try {
       const { namespace, retentionDays } = options;
       const found = await describeNamespace(connection, namespace);

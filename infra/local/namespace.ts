@@ -2,6 +2,7 @@ import { Connection, isGrpcServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import proto, { type temporal as api } from '@temporalio/proto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { credentialsFor } from '../connection-profile.js';
 import { InfraError, throwIfAborted } from './errors.js';
 
 // The package is CommonJS: Node gives its exports as the default only.
@@ -25,10 +26,18 @@ const ALREADY_EXISTS = 6;
 const VISIBLE_WITHIN_MS = 30_000;
 const ValueType = temporal.api.enums.v1.IndexedValueType;
 
-/** Connects, or fails with `TemporalUnreachable` after `timeoutMs`. Close the connection when done. */
-export async function connectTemporal(address: string, timeoutMs = 5_000): Promise<Connection> {
+/**
+ * Connects, with the keys and certificates that are meant for `address`; close the connection when done.
+ * @throws InfraError `TemporalUnreachable` after `timeoutMs`; UserError `InvalidInput` where a profile cannot be used.
+ */
+export async function connectTemporal(
+  address: string,
+  timeoutMs = 5_000,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Connection> {
+  const credentials = credentialsFor(address, env);
   try {
-    return await Connection.connect({ address, connectTimeout: timeoutMs });
+    return await Connection.connect({ address, connectTimeout: timeoutMs, ...credentials });
   } catch (error) {
     throw new InfraError(
       'TemporalUnreachable',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ArtifactStore } from '../../activities/artifacts/store.js';
 import type { S3Settings } from '../../activities/artifacts/settings.js';
 import { resolveBinary } from './binaries.js';
+import { profileVariables } from '../connection-profile.js';
 import { isInfraError, throwIfAborted, type InfraErrorType } from './errors.js';
 import { withLock } from './lock.js';
 import { connectTemporal, describeNamespace, type NamespaceSettings } from './namespace.js';
@@ -120,6 +121,8 @@ export class LocalStack {
       env['TEMPORAL_ADDRESS'] = temporal.address;
       env['TEMPORAL_NAMESPACE'] = temporal.namespace;
       if (temporal.uiUrl) env['TEMPORAL_UI_URL'] = temporal.uiUrl;
+      // The user's keys and profiles do not belong to a server of ours.
+      if (!temporal.external) for (const name of profileVariables()) env[name] = '';
     }
     if (s3) {
       if (s3.endpoint) env['RMR1_S3_ENDPOINT'] = s3.endpoint;

@@ -1,6 +1,13 @@
 /** A Temporal dev server for workflow tests, with our search attributes, and workers that run fake activities. */
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, Worker, type WorkflowBundle, Runtime, DefaultLogger } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundle,
+  Runtime,
+  DefaultLogger,
+} from '@temporalio/worker';
 import { SearchAttributeType } from '@temporalio/common';
 import { fileURLToPath } from 'node:url';
 import { resolveBinary } from '../../infra/local/binaries.js';
@@ -38,25 +45,28 @@ export function workflowBundle(): Promise<WorkflowBundle> {
   return bundle;
 }
 
-/** Run `use` while workers for all task queues serve `activities`. `maxCachedWorkflows: 0` replays every task. */
+/**
+ * Run `use` while workers for all task queues serve `activities`. `maxCachedWorkflows: 0` replays every task; `options`
+ * are for all of them. Ends them in an orderly way, as SIGTERM does.
+ */
 export async function withWorkers<T>(
   environment: TestWorkflowEnvironment,
   activities: AllActivities & Partial<RegistryActivities>,
   maxCachedWorkflows: number,
   use: () => Promise<T>,
+  options: Partial<WorkerOptions> = {},
 ): Promise<T> {
-  const connection = environment.nativeConnection;
+  const common = { connection: environment.nativeConnection, activities, ...options };
   const { orchestration, oracle, training } = temporalConfig.taskQueues;
   const workers = await Promise.all([
     Worker.create({
-      connection,
+      ...common,
       taskQueue: orchestration,
       workflowBundle: await workflowBundle(),
-      activities,
       maxCachedWorkflows,
     }),
-    Worker.create({ connection, taskQueue: oracle, activities, maxHeartbeatThrottleInterval: '500ms' }),
-    Worker.create({ connection, taskQueue: training, activities, maxHeartbeatThrottleInterval: '500ms' }),
+    Worker.create({ ...common, taskQueue: oracle, maxHeartbeatThrottleInterval: '500ms' }),
+    Worker.create({ ...common, taskQueue: training, maxHeartbeatThrottleInterval: '500ms' }),
   ]);
   const running = workers.map((worker) => worker.run());
   try {
