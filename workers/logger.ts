@@ -1,6 +1,7 @@
 import pino from 'pino';
+import { redact } from '../infra/secrets.js';
 
-/** JSON lines on stderr. Level by `RMR1_LOG_LEVEL`. Keys that could hold a secret are never printed. */
+/** JSON lines on stderr. Level by `RMR1_LOG_LEVEL`. Neither keys nor texts that hold a secret are printed. */
 export const logger = pino(
   {
     level: process.env.RMR1_LOG_LEVEL ?? 'info',
@@ -8,6 +9,7 @@ export const logger = pino(
       paths: ['*.apiKey', '*.secretAccessKey', '*.authorization', 'apiKey', 'secretAccessKey'],
       remove: true,
     },
+    hooks: { streamWrite: redact },
   },
   pino.destination({ dest: 2, sync: true }),
 );

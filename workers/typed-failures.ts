@@ -1,6 +1,7 @@
 /** Errors keep their stable type on the way to the server: the SDK alone would send the name of their class. */
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { ApplicationFailure } from '@temporalio/common';
+import { redactError } from '../infra/secrets.js';
 import { policyOf, ERROR_TYPES } from '../workflows/errors.js';
 import { logger } from './logger.js';
 
@@ -13,7 +14,7 @@ export class TypedFailures implements ActivityInboundCallsInterceptor {
     try {
       return await next(input);
     } catch (error) {
-      const failure = typedFailure(error);
+      const failure = typedFailure(redactError(error));
       if (failure !== error) logger.warn({ err: error }, 'activity failed');
       throw failure;
     }

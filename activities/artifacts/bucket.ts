@@ -31,6 +31,7 @@ export interface StoredObject {
   etag: string;
   /** sha256 the writer sealed the object with, if it did. */
   sha256?: string;
+  modifiedAt?: Date;
 }
 
 export interface ListedObject {
@@ -267,6 +268,7 @@ function conditionHeaders(condition: WriteCondition): { IfMatch?: string; IfNone
 function describe(answer: {
   ContentLength?: number | undefined;
   ETag?: string | undefined;
+  LastModified?: Date | undefined;
   Metadata?: Record<string, string> | undefined;
 }): StoredObject {
   const sha256 = answer.Metadata?.['sha256'];
@@ -274,6 +276,7 @@ function describe(answer: {
     bytes: answer.ContentLength ?? 0,
     etag: answer.ETag ?? '',
     ...(sha256 ? { sha256 } : {}),
+    ...(answer.LastModified ? { modifiedAt: answer.LastModified } : {}),
   };
 }
 

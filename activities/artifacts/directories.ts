@@ -6,7 +6,7 @@ import { StoreError, corrupt } from './errors.js';
 import { hashFile } from './hashing.js';
 import { mapLimit } from './map-limit.js';
 import { objectKey, type Objects } from './objects.js';
-import type { ArtifactKind, ArtifactRef } from './ref.js';
+import type { ArtifactRef, DirectoryKind } from './ref.js';
 
 const FILES_IN_FLIGHT = 4;
 
@@ -46,7 +46,7 @@ export async function listFiles(dir: string): Promise<string[]> {
 }
 
 /** Stores every file below `dir`, then the listing whose hash names the whole. */
-export async function putDirectory(objects: Objects, kind: ArtifactKind, dir: string): Promise<ArtifactRef> {
+export async function putDirectory(objects: Objects, kind: DirectoryKind, dir: string): Promise<ArtifactRef> {
   const paths = await listFiles(dir);
   if (paths.length === 0) {
     throw new StoreError('StorageSettings', `${dir} holds no files. Name the directory that was written.`);

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { PART_BYTES, type Bucket } from './bucket.js';
+import { PART_BYTES, type Bucket, type StoredObject } from './bucket.js';
 import { StoreError, corrupt, isStoreError } from './errors.js';
 import { hashFile, sha256Hex } from './hashing.js';
 import type { LocalCache } from './local-cache.js';
@@ -19,6 +19,8 @@ export interface Sealed {
 }
 
 const READ_ATTEMPTS = 4;
+/** What is stored again after this long is written again: its age tells a clean-up whether anybody wanted it lately. */
+const RENEW_AFTER_MS = 24 * 3600_000;
 
 /** Content-addressed objects: `objects/<aa>/<sha256>`, written once, verified on every read. */
 export class Objects {
@@ -44,7 +46,7 @@ export class Objects {
     const sealed = await hashFile(path);
     const key = objectKey(sealed.sha256);
     const stored = await this.bucket.head(key);
-    if (stored?.bytes !== sealed.bytes) {
+    if (!isGood(stored, sealed)) {
       await this.writeOnce(key, sealed, (replace) =>
         this.bucket.putParts(
           key,
@@ -116,7 +118,7 @@ export class Objects {
     return { uri: this.bucket.uri(objectKey(sealed.sha256)), ...sealed, kind };
   }
 
-  /** Losing to an earlier writer of the same content is success, unless what stands there has another length. */
+  /** Losing to an earlier writer of the same content is success, unless what stands there has another length or is old. */
   private async writeOnce(
     key: string,
     sealed: Sealed,
@@ -127,7 +129,7 @@ export class Objects {
     } catch (error) {
       if (!isStoreError(error, 'PreconditionFailed')) throw error;
       const stored = await this.bucket.head(key);
-      if (stored?.bytes !== sealed.bytes) await write(true);
+      if (!isGood(stored, sealed)) await write(true);
     }
   }
 
@@ -185,6 +187,11 @@ async function* promised(path: string, sealed: Sealed): AsyncGenerator<Uint8Arra
       `${path} changed while it was uploaded. Close what writes to it and store it again.`,
     );
   }
+}
+
+function isGood(stored: StoredObject | undefined, { bytes }: Sealed): boolean {
+  const { modifiedAt } = stored ?? {};
+  return stored?.bytes === bytes && (!modifiedAt || Date.now() - modifiedAt.getTime() < RENEW_AFTER_MS);
 }
 
 /** A failure of this machine's file system, which names its own cause. */

@@ -21,6 +21,10 @@ export const ARTIFACT_KINDS = [
   'recipe',
 ] as const;
 
+/** Kinds whose object is a listing of further objects, the files of a directory. */
+export const DIRECTORY_KINDS = ['tokenizer', 'model', 'adapter', 'checkpoint'] as const;
+export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
+
 /** An immutable object (or, for directories such as models, a file list) named by the hash of its content. */
 export const artifactRefSchema = z.strictObject({
   uri: z.string().describe('s3://bucket/key'),

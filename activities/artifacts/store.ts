@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Bucket, type WriteCondition } from './bucket.js';
 import { Checkpoints, type Checkpoint, type Claim, type FetchedCheckpoint } from './checkpoints.js';
+import { carryOut, planCleanUp, type CleanUpParts } from './clean-up.js';
 import { fetchDirectory, putDirectory, readListing, type DirectoryListing } from './directories.js';
 import { openLines, putLines } from './json-lines.js';
 import { lineage, type Lineage } from './lineage.js';
@@ -10,7 +11,8 @@ import { LocalCache } from './local-cache.js';
 import { Manifests, type Published } from './manifests.js';
 import { Objects } from './objects.js';
 import { Records, type JsonRecord } from './records.js';
-import type { ArtifactKind, ArtifactRef, Manifest } from './ref.js';
+import type { ArtifactKind, ArtifactRef, DirectoryKind, Manifest } from './ref.js';
+import type { Doomed, RetentionPolicy } from './retention.js';
 import { settingsFromEnvironment, type S3Settings } from './settings.js';
 
 const DEFAULT_CACHE_BYTES = 8 * 1024 ** 3;
@@ -71,7 +73,7 @@ export class ArtifactStore {
   }
 
   /** Stores every file below `dir`; the reference names the hash of their listing. */
-  putDirectory(kind: ArtifactKind, dir: string): Promise<ArtifactRef> {
+  putDirectory(kind: DirectoryKind, dir: string): Promise<ArtifactRef> {
     return putDirectory(this.objects, kind, dir);
   }
 
@@ -197,6 +199,21 @@ export class ArtifactStore {
 
   deleteJson(key: string): Promise<void> {
     return this.records.delete(key);
+  }
+
+  /** What a clean-up by `policy` would delete; nothing that a manifest or a champion reaches. */
+  planCleanUp(policy: RetentionPolicy, now?: Date): Promise<Doomed[]> {
+    return planCleanUp(this.cleanUpParts, policy, now);
+  }
+
+  /** Delete what a plan names, unless it is reached or was written again by now. @returns how many objects went. */
+  carryOut(plan: readonly Doomed[]): Promise<number> {
+    return carryOut(this.cleanUpParts, plan);
+  }
+
+  private get cleanUpParts(): CleanUpParts {
+    const { bucket, objects, records, manifests } = this;
+    return { bucket, objects, records, manifests };
   }
 
   /** Closes idle connections. */

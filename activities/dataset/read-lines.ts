@@ -16,6 +16,11 @@ export interface Line {
 /** Longest line read; a longer one is a sign of a wrong format and would not fit a model anyway. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
+/** Text packs to a tenth or so; what unpacks to far more than this was made to fill a disk. */
+const MAX_GZIP_RATIO = 200;
+/** Small files may be as repetitive as they like. */
+const RATIO_COUNTS_FROM = 64 * 1024 * 1024;
+
 const NEWLINE = 0x0a;
 const GZIP_MAGIC = [0x1f, 0x8b];
 
@@ -48,8 +53,12 @@ export async function* readLines(path: string, source = path): AsyncGenerator<Li
 
   let rest: Buffer[] = [];
   let restBytes = 0;
+  let unpacked = 0;
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
+      unpacked += chunk.length;
+      if (gzip && unpacked > RATIO_COUNTS_FROM && unpacked > MAX_GZIP_RATIO * bytes.bytesRead)
+        fail(`unpacks to more than ${MAX_GZIP_RATIO} times its size; unpack it and look at it first`);
       let start = 0;
       for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
         rest.push(chunk.subarray(start, end));

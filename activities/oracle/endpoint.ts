@@ -4,6 +4,7 @@ import OpenAI from 'openai';
 import { readStackFile } from '../../infra/environment.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
+import { assertAllowedUrl, NO_REDIRECTS } from '../allowed-url.js';
 
 type Oracle = Recipe['oracle'];
 /** How a client sends its requests; default: the built-in `fetch`. */
@@ -20,10 +21,17 @@ export function keyVariable({ provider }: Pick<Oracle, 'provider'>): string {
 
 /**
  * A client for an OpenAI-compatible oracle. Retries are ours (`backends/send.ts`): they share what the headers say.
- * @throws UserError `OracleUnreachable` where no local service is known, `OracleCredentials` where the key is missing.
+ * @throws UserError `OracleUnreachable` where no local service is known, `OracleCredentials` where the key is missing,
+ * `InvalidInput` for an address that is not allowed.
  */
 export function openAiClient(oracle: Oracle, transport: Transport = {}): OpenAI {
-  const options = { ...transport, maxRetries: 0, timeout: oracle.timeoutSeconds * 1000 };
+  if (oracle.baseUrl) assertAllowedUrl('oracle.baseUrl', oracle.baseUrl);
+  const options = {
+    ...transport,
+    maxRetries: 0,
+    timeout: oracle.timeoutSeconds * 1000,
+    ...(oracle.baseUrl ? NO_REDIRECTS : {}),
+  };
   if (oracle.provider === 'local') {
     const baseURL = oracle.baseUrl ?? process.env.RMR1_ORACLE_URL ?? readStackFile()?.oracle?.baseUrl;
     if (!baseURL) {
@@ -41,16 +49,17 @@ export function openAiClient(oracle: Oracle, transport: Transport = {}): OpenAI 
 
 /**
  * A client for Anthropic's API.
- * @throws UserError `OracleCredentials` where the key is missing.
+ * @throws UserError `OracleCredentials` where the key is missing, `InvalidInput` for an address that is not allowed.
  */
 export function anthropicClient(oracle: Oracle, transport: Transport = {}): Anthropic {
+  if (oracle.baseUrl) assertAllowedUrl('oracle.baseUrl', oracle.baseUrl);
   const baseUrl = oracle.baseUrl ?? process.env.ANTHROPIC_BASE_URL;
   return new Anthropic({
     ...transport,
     maxRetries: 0,
     timeout: oracle.timeoutSeconds * 1000,
     apiKey: keyFor(oracle, baseUrl),
-    ...(oracle.baseUrl ? { baseURL: oracle.baseUrl } : {}),
+    ...(oracle.baseUrl ? { baseURL: oracle.baseUrl, ...NO_REDIRECTS } : {}),
   });
 }
 

@@ -41,6 +41,18 @@ export function addRegistryCommands(add: AddCommand): void {
     .option('--to <time>', 'backfill: last time');
 
   add(
+    'gc',
+    'delete checkpoints and objects that nothing needs any more',
+    'rmr1 gc --dry-run\nrmr1 gc --abandoned-days 14',
+    () => import('../commands/gc.js'),
+  )
+    .option('--dry-run', 'say what would be deleted, delete nothing')
+    .option('--finished-days <n>', 'keep checkpoints of finished stages so long', wholeNumber, 1)
+    .option('--abandoned-days <n>', 'keep checkpoints of unfinished stages so long', wholeNumber, 30)
+    .option('--unreached-days <n>', 'keep objects that no manifest reaches so long', wholeNumber, 30)
+    .option('--force', 'also while runs are under way');
+
+  add(
     'champion',
     'which judge is in use: show it, promote another one, go back',
     'rmr1 champion show\nrmr1 champion promote quickstart-seed1 --reason "best on our own set"\nrmr1 champion rollback --to 3',

@@ -1,6 +1,7 @@
 /** Records of a data file, whatever its container: JSON lines (plain or gzip), a JSON list, or parquet. */
+import { createReadStream } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
-import { gunzipSync } from 'node:zlib';
+import { createGunzip, gunzipSync } from 'node:zlib';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { BadDataError } from '../bad-data.js';
 import type { Problem } from '../bad-data.js';
@@ -14,6 +15,9 @@ export interface Row {
   /** Index in a list or a parquet file, from 0. */
   index?: number;
 }
+
+/** A list is held in memory as a whole: no published benchmark comes near this, and a bomb goes far beyond. */
+const MOST_LIST_BYTES = 1024 ** 3;
 
 /** Containers that are looked for in folders and data sets. */
 export const DATA_FILE = /\.(parquet|json|jsonl|ndjson)(\.gz)?$/;
@@ -44,7 +48,7 @@ async function* jsonLines(path: string, source: string): AsyncGenerator<Row> {
 
 async function* listRows(path: string, source: string): AsyncGenerator<Row> {
   let bytes: Buffer = await readFile(path);
-  if (bytes[0] === 0x1f) bytes = gunzipSync(bytes);
+  if (bytes[0] === 0x1f) bytes = unpacked(bytes, source);
   const values = parseJson(bytes.toString('utf8'), source) as unknown[];
   for (const [index, value] of values.entries()) yield { index, value };
 }
@@ -75,11 +79,9 @@ async function isList(path: string, head: Buffer): Promise<boolean> {
   let text = head.toString('latin1');
   if (head[0] === 0x1f && head[1] === 0x8b) {
     try {
-      // A list is read as a whole anyway; lines of a damaged file are reported by the reader of lines.
-      text = gunzipSync(await readFile(path))
-        .subarray(0, head.length)
-        .toString('latin1');
+      text = await unpackedHead(path, head.length);
     } catch {
+      // Lines of a damaged file are reported by the reader of lines.
       return false;
     }
   }
@@ -87,6 +89,33 @@ async function isList(path: string, head: Buffer): Promise<boolean> {
     .replace(/^\xef\xbb\xbf/, '')
     .trimStart()
     .startsWith('[');
+}
+
+function unpacked(bytes: Buffer, source: string): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MOST_LIST_BYTES });
+  } catch (cause) {
+    const large = (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    const message = large
+      ? 'unpacks to more than 1 GiB; write one JSON object a line instead of one list'
+      : 'is a damaged gzip file; copy or download it again';
+    throw new BadDataError(source, [{ message }], 0, { cause });
+  }
+}
+
+/** The first bytes of what a gzip file holds; no more of it is unpacked than that takes. */
+async function unpackedHead(path: string, length: number): Promise<string> {
+  const file = createReadStream(path);
+  let text = '';
+  try {
+    for await (const chunk of file.pipe(createGunzip()) as AsyncIterable<Buffer>) {
+      text += chunk.toString('latin1');
+      if (text.length >= length) break;
+    }
+  } finally {
+    file.destroy();
+  }
+  return text.slice(0, length);
 }
 
 async function firstBytes(path: string, source: string): Promise<Buffer> {

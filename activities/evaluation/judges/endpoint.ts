@@ -3,6 +3,7 @@ import OpenAI from 'openai';
 import type { Message } from '../../../judge/pair.js';
 import { UserError } from '../../../workflows/errors.js';
 import type { EndpointSettings } from '../../../workflows/judge-settings.js';
+import { assertAllowedUrl, NO_REDIRECTS } from '../../allowed-url.js';
 import { Throttled, type ChatAnswer, type ChatParameters } from './judge.js';
 
 export interface EndpointAnswer extends ChatAnswer {
@@ -20,9 +21,10 @@ export class Endpoint {
   private readonly client: OpenAI;
   private logprobsOffered = true;
 
-  /** @throws UserError `JudgeCredentials` where a key is needed and none is set. */
+  /** @throws UserError `JudgeCredentials` without a key that is needed, `InvalidInput` for an address that is not allowed. */
   constructor(readonly settings: EndpointSettings) {
     const { baseUrl, timeoutSeconds } = settings;
+    if (baseUrl) assertAllowedUrl('judge.baseUrl', baseUrl);
     const address = baseUrl ?? process.env.OPENAI_BASE_URL;
     const key =
       process.env.RMR1_JUDGE_API_KEY ??
@@ -40,7 +42,7 @@ export class Endpoint {
       apiKey: key,
       maxRetries: 0,
       timeout: timeoutSeconds * 1000,
-      ...(baseUrl ? { baseURL: baseUrl } : {}),
+      ...(baseUrl ? { baseURL: baseUrl, ...NO_REDIRECTS } : {}),
     });
   }
 
