@@ -13,6 +13,15 @@ import { until } from '../support/until.js';
 
 type Trained = 'sft' | 'grpo';
 
+/** Keys in every worker's environment that must come out nowhere; no test asks the services they are for. */
+const SECRETS = {
+  OPENAI_API_KEY: 'planted-openai-7f3a',
+  ANTHROPIC_API_KEY: 'planted-anthropic-7f3a',
+  RMR1_ORACLE_KEY: 'planted-oracle-7f3a',
+  RMR1_JUDGE_API_KEY: 'planted-judge-7f3a',
+  HF_TOKEN: 'planted-hub-7f3a',
+};
+
 let machine: TestMachine;
 /** Manifests of the undisturbed run by stage. */
 const reference = new Map<string, Manifest>();
@@ -20,6 +29,7 @@ let runs = 0;
 
 beforeAll(async () => {
   machine = await TestMachine.start();
+  machine.workerVariables = SECRETS;
   await machine.startWorker();
   await complete(await begin());
   for (const stage of ['distill', 'sft', 'grpo', 'evaluate']) reference.set(stage, await manifestOf(stage));
@@ -209,4 +219,18 @@ describe('the oracle', () => {
     expect(answered - kept).toBeLessThanOrEqual(32);
     expect(Math.max(...Object.values(stats.pairs))).toBeLessThanOrEqual(2);
   });
+});
+
+test('after all of it, no log, history or object holds a secret of the workers', async () => {
+  const secrets = [...Object.values(SECRETS), machine.s3.settings.secretAccessKey!];
+  const seen = { 'worker runs': 0, trainRewardModel: 0, 'rmr1-directory/1': 0 };
+  for await (const { name, text } of machine.leftovers()) {
+    for (const secret of secrets) expect(text.includes(secret), `${secret} in ${name}`).toBe(false);
+    for (const word of Object.keys(seen) as (keyof typeof seen)[]) if (text.includes(word)) seen[word] += 1;
+  }
+  // Logs, histories and objects were looked at.
+  expect(
+    Object.values(seen).every((times) => times > 0),
+    JSON.stringify(seen),
+  ).toBe(true);
 });

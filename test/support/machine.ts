@@ -1,8 +1,11 @@
 /** Real servers, oracle and workers of a test, each with a process to kill. */
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import proto from '@temporalio/proto';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createS3Client } from '../../activities/artifacts/s3-client.js';
 import { ArtifactStore } from '../../activities/artifacts/store.js';
 import { projectRoot } from '../../infra/environment.js';
 import { resolveBinary } from '../../infra/local/binaries.js';
@@ -34,6 +37,8 @@ export class TestMachine {
   private readonly spawned: SpawnedProcess[] = [];
   private readonly workers: SpawnedProcess[] = [];
   private serial = 0;
+  /** Added to the environment of every worker. */
+  workerVariables: Record<string, string> = {};
 
   private constructor(
     /** Logs, databases, objects, work directories; gone at the end. */
@@ -113,7 +118,12 @@ export class TestMachine {
 
   /** One more worker for all queues, ready to work. */
   async startWorker(extra: Record<string, string | undefined> = {}): Promise<SpawnedProcess> {
-    const worker = await this.spawn('worker', 'dist/workers/main.js', [], this.environment(extra));
+    const worker = await this.spawn(
+      'worker',
+      'dist/workers/main.js',
+      [],
+      this.environment({ ...this.workerVariables, ...extra }),
+    );
     this.workers.push(worker);
     return worker;
   }
@@ -187,6 +197,24 @@ export class TestMachine {
       const records = [...(await this.store.listKeys(`checkpoints/${key}/`)), `leases/${key}.json`, manifest];
       for (const record of records) await this.store.deleteJson(record);
     }
+  }
+
+  /** All that is left of the runs so far, as text: logs, histories of all workflows, objects of the bucket. */
+  async *leftovers(): AsyncGenerator<{ name: string; text: string }> {
+    for (const name of await readdir(join(this.home, 'logs')))
+      yield { name, text: await readFile(join(this.home, 'logs', name), 'latin1') };
+    for await (const { workflowId, runId } of this.client.workflow.list()) {
+      const history = await this.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      const bytes = proto.temporal.api.history.v1.History.encode(history).finish();
+      yield { name: `history of ${workflowId}`, text: Buffer.from(bytes).toString('latin1') };
+    }
+    const client = createS3Client(this.s3.settings);
+    const Bucket = this.s3.settings.bucket;
+    for (const Key of await this.store.listKeys('')) {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+      yield { name: Key, text: (await Body?.transformToString('latin1')) ?? '' };
+    }
+    client.destroy();
   }
 
   /** Ends everything, in reverse order, and removes the home. */
