@@ -1,3 +1,6 @@
+/** Name of the worker deployment that versioned workers belong to (`RMR1_BUILD_ID`). */
+export const DEPLOYMENT = 'rmr1';
+
 /**
  * The one place for Temporal settings: address, namespace, retention, task queues, search attributes.
  * Pure constants, so that workflows may import it too; `infra/environment.ts` lets the environment override them.

@@ -47,6 +47,8 @@ export interface OracleShardInput {
   budgetUsd?: number;
   /** Ask nothing: go on with the answers that are stored. */
   onlyStored?: boolean;
+  /** The workflow knows what `handedBack` means. */
+  handBack?: boolean;
 }
 export interface OracleShardResult {
   answers: ArtifactRef;
@@ -63,6 +65,8 @@ export interface OracleShardResult {
   budgetReached: boolean;
   /** With `budgetReached`: what the next question may cost. */
   needUsd?: number;
+  /** The worker was stopped in an orderly way: ask again for the rest; what was answered is stored, and in `spent`. */
+  handedBack?: boolean;
 }
 
 /** A batch to be: questions that are asked together, with one model. */

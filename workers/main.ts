@@ -25,6 +25,7 @@ import { temporalTarget } from '../infra/environment.js';
 import { encryptingConverter } from '../infra/payload-encryption.js';
 import { temporalConfig } from '../temporal.config.js';
 import { CrashPoints } from './crash-points.js';
+import { deploymentOptions } from './deployment-options.js';
 import { logger } from './logger.js';
 import { SteadyHeartbeats } from './steady-heartbeats.js';
 import { TypedFailures } from './typed-failures.js';
@@ -83,6 +84,7 @@ async function createWorker(
 ): Promise<Worker> {
   const common = {
     ...place,
+    ...deploymentOptions(),
     taskQueue: temporalConfig.taskQueues[kind],
     interceptors: {
       activity: [() => ({ inbound: new TypedFailures() }), () => ({ inbound: new CrashPoints() })],

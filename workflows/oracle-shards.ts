@@ -122,6 +122,7 @@ class ShardWork {
       const share = available / Math.max(1, this.lanes - this.ledger.outstanding);
       const allowance = Math.min(available, Math.max(need, share));
       const result = await this.leased(shard, allowance, onlyStored);
+      if (result.handedBack) continue;
       if (!result.budgetReached || onlyStored) return result;
       need = result.needUsd ?? 0;
       // An allowance that bought nothing, though the question fits it, will not do so the next time either.
@@ -153,6 +154,7 @@ class ShardWork {
         total: this.total,
         oracle: model === undefined ? asked : { ...asked, model },
         promptVersion: run.recipe.distill.promptVersion,
+        handBack: true,
         ...(capped ? { budgetUsd: allowance } : {}),
         ...(onlyStored ? { onlyStored } : {}),
       });

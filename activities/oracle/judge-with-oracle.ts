@@ -1,5 +1,5 @@
 /** One shard of one distillation pass: bounded concurrency, stored answers, an allowance that is never exceeded. */
-import { activityInfo, cancelled, Context } from '@temporalio/activity';
+import { activityInfo, cancellationDetails, cancelled, Context } from '@temporalio/activity';
 import { crashPoint } from '../../engine/crash-point.js';
 import { UserError } from '../../workflows/errors.js';
 import type { LedgerEntry } from '../../workflows/ledger.js';
@@ -40,9 +40,15 @@ export async function judgeWithOracle(
     const tasks = await shardTasks(store, input);
     await shard.open(tasks);
     const judgements = await withCallSlots(input.context.runId, oracle.concurrency, (slots) =>
-      mapLimit(tasks, LANES_PER_CALL * oracle.concurrency, (task) => shard.judge(slots, task)),
+      mapLimit(tasks, LANES_PER_CALL * oracle.concurrency, (task) =>
+        shard.judge(slots, task).catch((error: unknown) => {
+          if (!isHandedBack(input)) throw error;
+          return undefined;
+        }),
+      ),
     );
-    if (Context.current().cancellationSignal.aborted) await cancelled();
+    const handedBack = isHandedBack(input);
+    if (Context.current().cancellationSignal.aborted && !handedBack) await cancelled();
     const kept = judgements.filter((judgement) => judgement !== undefined);
     const asked = kept.filter(({ cached }) => !cached).length;
     const agreed = kept.filter((judgement) => judgement.agreed).length;
@@ -53,11 +59,16 @@ export async function judgeWithOracle(
       agreed,
       wrong: kept.length - agreed,
       correctable: kept.filter(isCorrectable).length,
-      ...shard.account(),
+      ...(handedBack ? await shard.handBack() : shard.account()),
     };
   } finally {
     clearInterval(timer);
   }
+}
+
+/** Whether this worker was told to stop, and the workflow goes on with another one as if this shard had been two. */
+function isHandedBack({ handBack }: OracleShardInput): boolean {
+  return handBack === true && cancellationDetails()?.workerShutdown === true;
 }
 
 /** Names this activity in the log: the same over its attempts, another one for each that a workflow schedules. */
@@ -133,18 +144,18 @@ class Shard {
   }
 
   account(): Pick<OracleShardResult, 'cost' | 'spent' | 'budgetReached' | 'needUsd'> {
-    const spent = [...this.earlier, this.spent];
-    const sum = (of: (entry: LedgerEntry) => number) => spent.reduce((total, entry) => total + of(entry), 0);
     return {
-      cost: {
-        usd: sum(({ usd }) => usd),
-        inputTokens: sum(({ inputTokens }) => inputTokens),
-        outputTokens: sum(({ outputTokens }) => outputTokens),
-      },
-      spent,
+      ...sumOf([...this.earlier, this.spent]),
       budgetReached: this.shortUsd !== undefined,
       ...(this.shortUsd === undefined ? {} : { needUsd: this.shortUsd }),
     };
+  }
+
+  /** The account of a shard that ends before its time: calls that were cut off count too, as the log has them. */
+  async handBack(): Promise<Pick<OracleShardResult, 'cost' | 'spent' | 'budgetReached' | 'handedBack'>> {
+    await this.cache.refresh({ now: true });
+    const spent = await spentByActivity(this.cache, this.writer);
+    return { ...sumOf(spent), budgetReached: false, handedBack: true };
   }
 
   private async fresh(
@@ -219,4 +230,14 @@ class Shard {
     this.spent.outputTokens += outputTokens;
     this.spent.usd += usd;
   }
+}
+
+function sumOf(spent: LedgerEntry[]): Pick<OracleShardResult, 'cost' | 'spent'> {
+  const sum = (of: (entry: LedgerEntry) => number) => spent.reduce((total, entry) => total + of(entry), 0);
+  const cost = {
+    usd: sum(({ usd }) => usd),
+    inputTokens: sum(({ inputTokens }) => inputTokens),
+    outputTokens: sum(({ outputTokens }) => outputTokens),
+  };
+  return { cost, spent };
 }

@@ -53,6 +53,15 @@ export function addStackCommands(add: AddCommand): void {
     .option('--origin <url>', "origin of a UI that may ask (repeatable; default: the stack's)", collect);
 
   add(
+    'deployment',
+    'which build of the workers new runs go to (with RMR1_BUILD_ID)',
+    'rmr1 deployment show\nrmr1 deployment promote 2026-11-25.1',
+    () => import('../commands/deployment.js'),
+  )
+    .argument('[action]', 'show, promote', 'show')
+    .argument('[build]', 'promote: build id that new runs go to');
+
+  add(
     'worker',
     'run a worker in the foreground',
     'TEMPORAL_ADDRESS=temporal.example:7233 RMR1_S3_BUCKET=judges rmr1 worker training',

@@ -29,7 +29,7 @@ describe('help', () => {
         ...['raise-budget', 'continue', 'ledger'],
         ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'recipes', 'oracle', 'worker'],
         ...['rerun', 'schedule', 'champion'],
-        ...['serve', 'codec-server', 'gc'],
+        ...['serve', 'codec-server', 'gc', 'deployment'],
         ...['score', 'evaluate', 'stop', 'compare'],
       ].sort(),
     );

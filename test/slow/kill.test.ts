@@ -139,6 +139,32 @@ describe('the worker', () => {
   });
 });
 
+/** Attempts of every activity of a workflow that was begun more than once. */
+async function burntAttempts(workflowId: string): Promise<string[]> {
+  const { events } = await machine.client.workflow.getHandle(workflowId).fetchHistory();
+  return (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
+    started && Number(started.attempt) > 1 ? [`event ${Number(started.scheduledEventId)}`] : [],
+  );
+}
+
+describe('a deploy (SIGTERM)', () => {
+  test.each<Trained>(['sft', 'grpo'])(
+    'during %s: the trainer saves, no step and no attempt is lost',
+    async (stage) => {
+      let saved = -1;
+      await disturbed(stage, async () => {
+        await machine.stopWorkers();
+        expect(machine.trainers()).toEqual([]);
+        saved = (await machine.store.latestCheckpoint(keyOf(stage)))!.step;
+        await machine.startWorker();
+      });
+      const [, ...later] = await beginnings(stage);
+      expect(later).toEqual([saved]);
+      expect(await burntAttempts(`run-${runs}/${stage}`)).toEqual([]);
+    },
+  );
+});
+
 describe('the servers', () => {
   test('Temporal killed (−9) during sft: training goes on without it, the run ends after its return', async () => {
     await disturbed('sft', async (checkpoint) => {
@@ -196,6 +222,21 @@ describe('the oracle', () => {
     expect(Object.values(stats.pairs).every((times) => times === 1)).toBe(true);
     expect(stats.answered).toBe(questions);
     expect(Object.keys(stats.faults).sort()).toEqual(['cut', 'malformed', 'rate-limit', 'server-error']);
+  });
+
+  test('asked by a worker that is stopped (SIGTERM): no question is asked twice, no attempt is lost', async () => {
+    const { stats, questions: wanted } = await distil(['--latency-ms', '500'], async (oracle) => {
+      await until('some answers kept', async () => (await questions()) >= 8);
+      await machine.stopWorkers();
+      const { answered, requests } = await oracle.stats();
+      expect(answered).toBe(requests);
+      // What was paid for was waited for, and is kept.
+      expect(await questions()).toBe(answered);
+      await machine.startWorker({ RMR1_ORACLE_URL: oracle.baseUrl });
+    });
+    expect(stats.answered).toBe(wanted);
+    expect(Math.max(...Object.values(stats.pairs))).toBe(1);
+    expect(await burntAttempts(`run-${runs}/distill`)).toEqual([]);
   });
 
   test('asked by a worker that is killed (−9): what was answered and kept is not asked again', async () => {

@@ -253,6 +253,26 @@ describe.each([
     });
   });
 
+  test('a shard that its stopping worker hands back is asked for the rest; what it spent stays in the ledger', async () => {
+    const { activities, calls } = fakeActivities();
+    const plain = activities.judgeWithOracle;
+    let handedBack = false;
+    activities.judgeWithOracle = async (input) => {
+      expect(input.handBack).toBe(true);
+      const result = await plain(input);
+      if (handedBack) return result;
+      handedBack = true;
+      return { ...result, asked: 1, agreed: 0, wrong: 0, handedBack: true };
+    };
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({ overrides: { 'distill.pairs': 64, 'distill.secondPass': false } });
+      expect((await handle.result()).state).toBe('completed');
+      const asked = calls.filter((name) => name === 'judgeWithOracle').length;
+      expect(asked).toBe(Math.ceil(64 / loadRecipe('quickstart').distill.shardSize) + 1);
+      expect((await handle.query(messages.ledgerQuery)).spentUsd).toBeCloseTo(0.1 * asked, 9);
+    });
+  });
+
   test('a spent budget waits; told to, the run goes on with what it has, and says that it is not the whole', async () => {
     const { activities } = pricedActivities();
     const filtered: TracesInput[] = [];
