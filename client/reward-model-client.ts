@@ -8,7 +8,7 @@ import {
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import { credentialsFor } from '../infra/connection-profile.js';
-import { temporalTarget } from '../infra/environment.js';
+import { temporalTarget } from '../infra/temporal-target.js';
 import { encryptingConverter } from '../infra/payload-encryption.js';
 import { describeIssues } from '../recipes/describe-issues.js';
 import { temporalConfig } from '../temporal.config.js';

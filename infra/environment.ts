@@ -1,9 +1,7 @@
-/** What the environment decides: where Temporal and the state of the local stack are. */
+/** What the environment decides: where the project and the state of the local stack are. */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { temporalConfig } from '../temporal.config.js';
-import { connectionProfile, credentialsFor, type TemporalCredentials } from './connection-profile.js';
 
 /** Root of the installed package: where `recipes/` and `package.json` lie, from source and from `dist/` alike. */
 export function projectRoot(): string {
@@ -31,32 +29,4 @@ export function readStackFile(home = homeDirectory()): StackAddresses | undefine
   } catch {
     return undefined;
   }
-}
-
-export interface TemporalTarget {
-  address: string;
-  namespace: string;
-  uiUrl?: string;
-  credentials: TemporalCredentials;
-}
-
-/**
- * Where to reach Temporal: environment and profile first, then the local stack, then the default address.
- * @throws UserError `InvalidInput` where the profile or a certificate cannot be read.
- */
-export function temporalTarget(): TemporalTarget {
-  const stack = readStackFile()?.temporal;
-  const profile = connectionProfile();
-  const external = profile.address;
-  const address = external ?? stack?.address ?? temporalConfig.address;
-  return {
-    address,
-    namespace: profile.namespace ?? (external ? undefined : stack?.namespace) ?? temporalConfig.namespace,
-    credentials: credentialsFor(address),
-    ...(external
-      ? process.env.TEMPORAL_UI_URL
-        ? { uiUrl: process.env.TEMPORAL_UI_URL }
-        : {}
-      : { uiUrl: stack?.uiUrl }),
-  };
 }

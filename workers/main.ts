@@ -21,12 +21,13 @@ import {
 } from '../activities/index.js';
 import { registryActivities } from '../activities/registry/index.js';
 import { storeFromEnvironment } from '../activities/artifacts/store.js';
-import { temporalTarget } from '../infra/environment.js';
+import { temporalTarget } from '../infra/temporal-target.js';
 import { encryptingConverter } from '../infra/payload-encryption.js';
 import { temporalConfig } from '../temporal.config.js';
 import { CrashPoints } from './crash-points.js';
 import { deploymentOptions } from './deployment-options.js';
 import { logger } from './logger.js';
+import { metricsOptions, watchQueues } from './metrics.js';
 import { SteadyHeartbeats } from './steady-heartbeats.js';
 import { TypedFailures } from './typed-failures.js';
 
@@ -45,6 +46,7 @@ async function main(names: string[]): Promise<void> {
       logger[level === 'ERROR' ? 'error' : level === 'WARN' ? 'warn' : 'info'](meta ?? {}, message);
     }),
     telemetryOptions: {
+      ...metricsOptions(),
       logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
     },
   });
@@ -68,9 +70,11 @@ async function main(names: string[]): Promise<void> {
   logger.info({ kinds, address, namespace }, 'worker runs');
   const readyFile = process.env.RMR1_READY_FILE;
   if (readyFile) writeFileSync(readyFile, JSON.stringify({ pid: process.pid, kinds }));
+  const unwatch = watchQueues(dependencies.client);
   try {
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
+    unwatch();
     await connection.close();
     await native.close();
     store.close();

@@ -1,5 +1,6 @@
 /** Errors keep their stable type on the way to the server: the SDK alone would send the name of their class. */
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { redactError } from '../infra/secrets.js';
 import { policyOf, ERROR_TYPES } from '../workflows/errors.js';
@@ -15,10 +16,16 @@ export class TypedFailures implements ActivityInboundCallsInterceptor {
       return await next(input);
     } catch (error) {
       const failure = typedFailure(redactError(error));
-      if (failure !== error) logger.warn({ err: error }, 'activity failed');
+      if (failure !== error) logger.warn({ err: error, ...whereabouts() }, 'activity failed');
       throw failure;
     }
   }
+}
+
+/** What finds the activity again: the run (with its stage, where that has a workflow of its own) and the attempt. */
+function whereabouts() {
+  const { workflowExecution, activityType, attempt } = Context.current().info;
+  return { run: workflowExecution?.workflowId, activity: activityType, attempt };
 }
 
 /** The failure for `error`; an error without a known type is returned as it is. */

@@ -7,6 +7,7 @@ import type { StageFigures } from '../../workflows/messages.js';
 import { mapLimit } from '../artifacts/map-limit.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { OracleShardInput, OracleShardResult } from '../interface.js';
+import { countSpend } from '../metrics.js';
 import { answerCache, type AnswerCache, type OracleAnswer } from './answer-cache.js';
 import type { OracleBackend, ProviderAnswer } from './backends/backend.js';
 import { openBackend } from './backends/open-backend.js';
@@ -229,6 +230,7 @@ class Shard {
     this.spent.inputTokens += inputTokens;
     this.spent.outputTokens += outputTokens;
     this.spent.usd += usd;
+    countSpend(this.writer.model, usd);
   }
 }
 

@@ -18,6 +18,7 @@ export class CheckpointUploads {
     private readonly stageKey: string,
     private readonly attempt: number,
     private readonly onFailure: (error: unknown) => void,
+    private readonly onStored: () => void = () => undefined,
   ) {}
 
   /** Take over `dir`: it is deleted once stored or superseded. After a failure nothing is uploaded any more. */
@@ -44,6 +45,7 @@ export class CheckpointUploads {
         this.waiting = undefined;
         await this.store.saveCheckpoint(this.stageKey, step, this.attempt, dir);
         this.storedStep = step;
+        this.onStored();
         await rm(dir, { recursive: true, force: true });
         await this.store.pruneCheckpoints(this.stageKey, KEEP);
       }

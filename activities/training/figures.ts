@@ -4,6 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { EngineEvent } from '../../engine/job.js';
 import type { StageName } from '../../workflows/inputs.js';
 import { type StageFigures, stageFiguresSignal } from '../../workflows/messages.js';
+import { StageMetrics } from '../metrics.js';
 
 /** A signal costs four history events: at first every ten seconds, later every two per cent of the stage's age. */
 const FIRST_SIGNAL_MS = 10_000;
@@ -14,12 +15,14 @@ export class FiguresReporter {
   private readonly began = Date.now();
   private lastSignal = 0;
   private readonly timer: NodeJS.Timeout;
+  private readonly metrics: StageMetrics;
 
   constructor(
     private readonly stage: StageName,
     private readonly client: Client,
     private readonly notify: string[],
   ) {
+    this.metrics = new StageMetrics(stage);
     // Heartbeats run on a timer: a quiet engine is not a lost worker, its own deadline watches it.
     this.timer = setInterval(() => this.beat(), 1000);
     this.beat();
@@ -34,6 +37,7 @@ export class FiguresReporter {
   /** Show figures, however they came about. */
   show(figures: StageFigures): void {
     this.figures = { ...this.figures, ...figures };
+    this.metrics.show(figures);
     void this.signal();
   }
 
@@ -41,11 +45,18 @@ export class FiguresReporter {
     return this.figures?.step ?? 0;
   }
 
+  /** A checkpoint is complete in the store. */
+  checkpointStored(): void {
+    this.metrics.checkpoint();
+  }
+
   stop(): void {
     clearInterval(this.timer);
+    this.metrics.end();
   }
 
   private beat(): void {
+    this.metrics.beat();
     Context.current().heartbeat({ stage: this.stage, ...(this.figures ? { figures: this.figures } : {}) });
   }
 

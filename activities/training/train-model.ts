@@ -78,7 +78,13 @@ async function trainUnderLease(
     const job = engineJob(input, { ...paths, ...(resumed ? { resumeFrom } : {}) });
 
     let stop = () => {};
-    const uploads = new CheckpointUploads(store, key, attempt, () => stop());
+    const uploads = new CheckpointUploads(
+      store,
+      key,
+      attempt,
+      () => stop(),
+      () => reporter.checkpointStored(),
+    );
     const engine = await startEngine(job, dir, (event) => {
       reporter.take(event);
       if (event.type === 'checkpoint') uploads.add(event.step, event.dir);

@@ -1,4 +1,4 @@
-import { temporalTarget } from '../../infra/environment.js';
+import { temporalTarget } from '../../infra/temporal-target.js';
 import { startCodecServer } from '../../infra/codec-server.js';
 import { EncryptionCodec, payloadKeys } from '../../infra/payload-encryption.js';
 import { ClientError } from '../errors.js';

@@ -1,4 +1,4 @@
-import { temporalTarget } from '../../infra/environment.js';
+import { temporalTarget } from '../../infra/temporal-target.js';
 import { deploymentVersions, promoteBuild } from '../deployments.js';
 import { ClientError } from '../errors.js';
 import type { SharedOptions } from '../options.js';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../client/reward-model-client.js';
-import { temporalTarget } from '../../infra/environment.js';
+import { temporalTarget } from '../../infra/temporal-target.js';
 import { doctor } from '../../infra/local/doctor.js';
 import { useTemporal } from '../../infra/local/temporal.js';
 import { temporalConfig } from '../../temporal.config.js';
