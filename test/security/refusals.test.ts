@@ -114,7 +114,9 @@ test('an endpoint that redirects leads nowhere', async () => {
     expect(asked).toBe(0);
     const metadata = { ...oracle, baseUrl: 'http://169.254.169.254/v1' };
     await expect(checkOracle(metadata)).rejects.toMatchObject({ type: 'InvalidInput' });
-    expect(() => new Endpoint({ ...metadata, model: 'm', concurrency: 1 })).toThrow(/judge\.baseUrl/);
+    expect(
+      () => new Endpoint({ baseUrl: metadata.baseUrl, model: 'm', timeoutSeconds: 1, concurrency: 1 }),
+    ).toThrow(/judge\.baseUrl/);
   } finally {
     inside.close();
     outside.close();
