@@ -16,6 +16,7 @@ import { cancelBatch, harvestBatch, pollBatch } from './oracle/batches/harvest-b
 import { planBatches } from './oracle/batches/plan-batches.js';
 import { submitBatch } from './oracle/batches/submit-batch.js';
 import { judgeWithOracle } from './oracle/judge-with-oracle.js';
+import { sampleStudent } from './oracle/sample-student.js';
 import { splitPairs } from './oracle/split-pairs.js';
 import { spentByRun } from './oracle/tally.js';
 import { planRun } from './planning/plan-run.js';
@@ -68,5 +69,6 @@ export function trainingActivities({ store, client }: ActivityDependencies): Tra
   return {
     trainModel: (input) => trainModel(store, client, input),
     judgeShard: (input) => judgeShard(store, client, input),
+    sampleStudent: (input) => sampleStudent(store, client, input),
   };
 }

@@ -262,12 +262,27 @@ export interface IoActivities {
   /** The HTML page of finished or stopped evaluations. */
   reportBenchmark: (input: BenchmarkReportInput) => Promise<ArtifactRef>;
 }
+/** One shard of pairs for the student to judge before any oracle does. */
+export interface StudentShardInput {
+  context: StageContext;
+  recipe: Recipe;
+  seed: number;
+  model: ArtifactRef;
+  pairs: ArtifactRef;
+}
+export type StudentShardResult =
+  /** `answers`: one line a pair. */
+  | { status: 'done'; answers: ArtifactRef; judged: number; agreed: number; wrong: number; correctable: number }
+  | { status: 'preempted'; step: number };
+
 /** What a distillation is about. */
 export interface DistillationStage {
   context: StageContext;
   seed: number;
   recipe: Recipe;
   pairs: ArtifactRef;
+  /** Judges before the oracle does. */
+  student?: ArtifactRef;
 }
 export interface DistillationPlan {
   /** At most a hundred; each with the number of its pairs. */
@@ -319,4 +334,5 @@ export interface OracleActivities {
 export interface TrainingActivities {
   trainModel: (input: TrainInput) => Promise<TrainResult>;
   judgeShard: (input: JudgeShardInput) => Promise<JudgeShardResult>;
+  sampleStudent: (input: StudentShardInput) => Promise<StudentShardResult>;
 }

@@ -171,6 +171,14 @@ const distill = z.strictObject({
   pairs: z.int().positive().describe('pairs sent to the oracle'),
   promptVersion: z.enum(['cor-v1', 'plain-v1']).default('cor-v1').describe('what the oracle is shown'),
   secondPass: z.boolean().default(true),
+  studentSamples: z
+    .int()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe(
+      'student first: judgements that the model the run starts from draws of each pair; oracles get what none of them got right',
+    ),
   hintedShareMax: z
     .number()
     .min(0)

@@ -1,4 +1,4 @@
-import { patched } from '@temporalio/workflow';
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { DistillationPlan } from '../activities/interface.js';
 import type { StageOutcome } from '../activities/stage-outcome.js';
@@ -10,7 +10,7 @@ import { askInBatches } from './oracle-batches.js';
 import { judgeShards } from './oracle-shards.js';
 import type { RunControl } from './run-control.js';
 import { stageWorkflow } from './stage-workflow.js';
-import { required } from './upstream.js';
+import { required, type Artifacts } from './upstream.js';
 
 /**
  * Distil reasoning traces (RM-R1, section 3.1): oracle A judges every pair; what disagrees with the gold label goes to
@@ -20,13 +20,36 @@ import { required } from './upstream.js';
 export function distill(input?: StageInput): Promise<StageOutcome> {
   return stageWorkflow('distill', ['pairs'], input, (run, artifacts) => {
     const pairs = required(artifacts, 'pairs');
-    return patched('distill-ledger') ? distillShards(run, pairs) : distillInTurn(run, pairs);
+    const student = studentOf(run, artifacts);
+    return patched('distill-ledger') ? distillShards(run, pairs, student) : distillInTurn(run, pairs);
   });
 }
 
-async function distillShards(run: RunControl, pairs: ArtifactRef): Promise<StageOutcome> {
+/** The model that judges before the oracle does, where the recipe wants one. */
+function studentOf({ recipe }: RunControl, { student }: Artifacts): ArtifactRef | undefined {
+  if (recipe.distill.studentSamples === undefined) return undefined;
+  const problem = !student
+    ? 'distill.studentSamples: there is no model to draw from; give one as artifacts.student, or leave the field out.'
+    : recipe.oracle.mode === 'batch'
+      ? 'distill.studentSamples: batches ask about every pair; leave the field out, or set oracle.mode to chat.'
+      : undefined;
+  if (problem) throw ApplicationFailure.nonRetryable(problem, 'InvalidInput');
+  return student;
+}
+
+async function distillShards(
+  run: RunControl,
+  pairs: ArtifactRef,
+  student: ArtifactRef | undefined,
+): Promise<StageOutcome> {
   const began = Date.now();
-  const stage = { context: run.context, seed: run.seed, recipe: run.recipe, pairs };
+  const stage = {
+    context: run.context,
+    seed: run.seed,
+    recipe: run.recipe,
+    pairs,
+    ...(student ? { student } : {}),
+  };
   const found = await io.findDistillation(stage);
   if (found) return found;
 
@@ -34,7 +57,10 @@ async function distillShards(run: RunControl, pairs: ArtifactRef): Promise<Stage
   const ledger = run.spending.open(await io.openLedger({ runId: run.context.runId }));
   const batched = run.recipe.oracle.mode === 'batch';
   const unanswered = batched && !run.spending.onlyStored ? await askAll(run, ledger, plan) : 0;
-  const shards = await judgeShards(run, ledger, plan, batched || run.spending.onlyStored);
+  const shards = await judgeShards(run, ledger, plan, {
+    onlyStored: batched || run.spending.onlyStored,
+    ...(student ? { student } : {}),
+  });
   const report = ledger.report();
   const { spentUsd: usd, inputTokens, outputTokens } = report;
   return io.filterTraces({

@@ -1,12 +1,13 @@
 /** The shards of a distillation, a few at a time, within one ledger. */
 import { ApplicationFailure, condition } from '@temporalio/workflow';
+import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type {
   DistillationPlan,
   JudgedShard,
   OracleShardInput,
   OracleShardResult,
 } from '../activities/interface.js';
-import { oracle } from './activities.js';
+import { oracle, training } from './activities.js';
 import type { Ledger } from './ledger.js';
 import type { RunControl } from './run-control.js';
 
@@ -22,16 +23,17 @@ type Shard = Pick<OracleShardInput, 'pass' | 'firstPass' | 'from' | 'to' | 'pair
 
 /**
  * Ask about every shard: pass 1, then pass 2 about what came out wrong.
- * @param onlyStored Ask nothing, take the answers that are stored.
+ * @param options `onlyStored`: ask nothing, take the answers that are stored. `student`: a model that judges first.
  * @throws ApplicationFailure `BudgetExhausted` once nothing is under way and the next question does not fit the cap.
  */
 export async function judgeShards(
   run: RunControl,
   ledger: Ledger,
   { shards, total }: DistillationPlan,
-  onlyStored = run.spending.onlyStored,
+  { onlyStored = run.spending.onlyStored, student }: { onlyStored?: boolean; student?: ArtifactRef } = {},
 ): Promise<JudgedShard[]> {
-  const work = new ShardWork(run, ledger, total, Math.min(SHARDS_AT_ONCE, shards.length), onlyStored);
+  const lanes = Math.min(SHARDS_AT_ONCE, shards.length);
+  const work = new ShardWork(run, ledger, total, lanes, onlyStored, student);
   const judged: JudgedShard[] = [];
   let next = 0;
   let offset = 0;
@@ -44,12 +46,15 @@ export async function judgeShards(
       judged[index] = await work.judge(shard);
     }
   };
-  const lanes = await Promise.allSettled(Array.from({ length: work.lanes }, () => work.guarded(lane)));
+  const ends = await Promise.allSettled(Array.from({ length: lanes }, () => work.guarded(lane)));
   await run.spending.publish(true);
-  const failure = lanes.find((outcome) => outcome.status === 'rejected');
+  const failure = ends.find((outcome) => outcome.status === 'rejected');
   if (failure) throw failure.reason;
   return judged;
 }
+
+/** What one model made of a shard in pass 1. */
+type Step = Pick<OracleShardResult, 'answers' | 'agreed' | 'wrong' | 'correctable'>;
 
 class ShardWork {
   /** After a failure no further shard begins, and those under way come to their end. */
@@ -65,6 +70,7 @@ class ShardWork {
     private readonly total: number,
     readonly lanes: number,
     private readonly onlyStored: boolean,
+    private readonly student: ArtifactRef | undefined,
   ) {}
 
   async guarded(work: () => Promise<void>): Promise<void> {
@@ -79,7 +85,7 @@ class ShardWork {
   async judge(shard: Omit<Shard, 'pass'>): Promise<JudgedShard> {
     const firstPass = await this.firstPass(shard);
     const last = firstPass.at(-1)!;
-    this.judged += firstPass[0]!.asked + firstPass[0]!.cached;
+    this.judged += firstPass[0]!.agreed + firstPass[0]!.wrong;
     this.agreed += firstPass.reduce((sum, { agreed }) => sum + agreed, 0);
     const second =
       this.run.recipe.distill.secondPass && last.correctable > 0
@@ -99,10 +105,10 @@ class ShardWork {
     };
   }
 
-  /** Pass 1, by model after model of a cascade: each is asked only what the ones before it got wrong. */
-  private async firstPass(shard: Omit<Shard, 'pass'>): Promise<OracleShardResult[]> {
+  /** Pass 1, by the student and model after model of a cascade: each gets only what the ones before it got wrong. */
+  private async firstPass(shard: Omit<Shard, 'pass'>): Promise<Step[]> {
     const { cascade = [], model: best } = this.run.recipe.oracle;
-    const results: OracleShardResult[] = [];
+    const results: Step[] = this.student ? [await this.sample(this.student, shard.pairs)] : [];
     for (const model of [...cascade, best]) {
       const before = results.at(-1);
       if (before?.wrong === 0) break;
@@ -110,6 +116,23 @@ class ShardWork {
       results.push(await this.ask({ ...shard, pass: 1, model, ...step }));
     }
     return results;
+  }
+
+  /** The student's judgements, however often the engine is preempted. */
+  private async sample(model: ArtifactRef, pairs: ArtifactRef): Promise<Step> {
+    const { run } = this;
+    const { context, recipe, seed } = run;
+    for (;;) {
+      const result = await training(run.heartbeatSeconds).sampleStudent({
+        context,
+        recipe,
+        seed,
+        model,
+        pairs,
+      });
+      if (result.status === 'done') return result;
+      await run.yieldIfInterrupted();
+    }
   }
 
   /** One pass over one shard, in as many turns as its allowances last. */

@@ -32,8 +32,20 @@ export function warmUpBase(run: RunControl, dataset: StageOutcome): Promise<Time
   );
 }
 
-export function distillTraces(run: RunControl, dataset: StageOutcome): Promise<TimedOutcome> {
-  return run.child('distill', { pairs: output(dataset, 'train') });
+/** Whether the model that the run starts from judges before the oracle does. */
+export function startsWithStudent({ recipe }: RunControl): boolean {
+  return recipe.distill.studentSamples !== undefined;
+}
+
+export function distillTraces(
+  run: RunControl,
+  dataset: StageOutcome,
+  base: StageOutcome,
+): Promise<TimedOutcome> {
+  return run.child('distill', {
+    pairs: output(dataset, 'train'),
+    ...(startsWithStudent(run) ? { student: output(base, 'model') } : {}),
+  });
 }
 
 export function fineTune(run: RunControl, base: StageOutcome, traces: StageOutcome): Promise<TimedOutcome> {

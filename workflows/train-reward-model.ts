@@ -24,7 +24,7 @@ export async function trainRewardModel(input?: TrainRewardModelInput): Promise<R
     const dataset = await prepareDataset(run);
     const base = await warmUpBase(run, dataset);
 
-    const traces = await distillTraces(run, dataset);
+    const traces = await distillTraces(run, dataset, base);
     const sft = await fineTune(run, base, traces);
     const grpo = await reinforce(run, sft, dataset);
 

@@ -8,10 +8,11 @@ import {
   output,
   prepareDataset,
   reinforce,
+  startsWithStudent,
   warmUpBase,
 } from './steps.js';
 
-type Artifacts = Record<string, ArtifactRef>;
+export type Artifacts = Record<string, ArtifactRef>;
 
 /** Complete `given` to the artefacts named in `needed`, by running the pipeline up to, but without, `stage`. */
 export async function upstream(
@@ -22,10 +23,12 @@ export async function upstream(
 ): Promise<Artifacts> {
   if (needed.every((name) => given[name])) return given;
   const dataset = await prepareDataset(run);
-  if (stage === 'distill') return { pairs: output(dataset, 'train'), ...given };
+  if (stage === 'distill' && !startsWithStudent(run)) return { pairs: output(dataset, 'train'), ...given };
   const base = await warmUpBase(run, dataset);
+  if (stage === 'distill')
+    return { pairs: output(dataset, 'train'), student: output(base, 'model'), ...given };
   if (stage === 'reward') return { model: output(base, 'model'), pairs: output(dataset, 'train'), ...given };
-  const traces = await distillTraces(run, dataset);
+  const traces = await distillTraces(run, dataset, base);
   if (stage === 'sft') return { model: output(base, 'model'), traces: output(traces, 'traces'), ...given };
   const sft = await fineTune(run, base, traces);
   if (stage === 'grpo') return { model: output(sft, 'model'), pairs: output(dataset, 'train'), ...given };

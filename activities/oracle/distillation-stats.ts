@@ -3,6 +3,9 @@ import type { LedgerReport } from '../../workflows/ledger.js';
 import type { Trace } from './filter-traces.js';
 import type { Flaw, OracleJudgement } from './judgement.js';
 
+/** `mastered`: the student judges the pair right every time. */
+export type RejectionReason = Flaw | 'hinted-cap' | 'mastered';
+
 interface Agreement {
   judged: number;
   agreed: number;
@@ -22,7 +25,7 @@ export interface DistillationStats {
   traces: { direct: number; hinted: number };
   hintedShare: number;
   /** Judgements that are no traces, by the reason. */
-  rejected: Partial<Record<Flaw | 'hinted-cap', number>>;
+  rejected: Partial<Record<RejectionReason, number>>;
   /** Share of traces whose gold verdict is A: alternation keeps it near one half. */
   goldAtA: number;
   meanTraceCharacters: number;
@@ -64,7 +67,7 @@ export class DistillationCounts {
     count(entry, agreed);
   }
 
-  rejection(reason: Flaw | 'hinted-cap'): void {
+  rejection(reason: RejectionReason): void {
     this.rejected[reason] = (this.rejected[reason] ?? 0) + 1;
   }
 

@@ -11,8 +11,8 @@ import type { DistillationStage, JudgedShard, TracesInput } from '../interface.j
 import { finishStage, findStage, type StageIdentity } from '../stage.js';
 import type { StageOutcome } from '../stage-outcome.js';
 import { VERSIONS } from '../versions.js';
-import { DistillationCounts } from './distillation-stats.js';
-import type { Flaw, OracleJudgement } from './judgement.js';
+import { DistillationCounts, type RejectionReason } from './distillation-stats.js';
+import type { OracleJudgement } from './judgement.js';
 import { appendLines, mergeSorted, writeLines } from './spool.js';
 
 /** One line of a traces artefact (RM-R1: y = reasoning ⊕ verdict), with the pair it judges. */
@@ -28,11 +28,11 @@ export interface Trace {
 }
 
 /** One line of the rejected judgements: nothing that was paid for is thrown away. */
-export type RejectedTrace = OracleJudgement & { reason: Flaw | 'hinted-cap' };
+export type RejectedTrace = OracleJudgement & { reason: RejectionReason };
 
 /** What determines the traces: price, concurrency and address do not. */
 export function distillationIdentity(
-  { recipe, seed, pairs }: Pick<TracesInput, 'recipe' | 'seed' | 'pairs'>,
+  { recipe, seed, pairs, student }: Pick<TracesInput, 'recipe' | 'seed' | 'pairs' | 'student'>,
   /** Sets the traces of a run that could not ask everything apart: no other run must take them for the whole. */
   partial?: string,
 ): StageIdentity {
@@ -40,7 +40,7 @@ export function distillationIdentity(
   const { shardSize: _, ...distill } = recipe.distill;
   return {
     stage: 'distill',
-    inputs: { pairs },
+    inputs: { pairs, ...(student ? { student } : {}) },
     settings: {
       oracle: { provider, model, correctionModel, temperature, maxTokens, ...(cascade ? { cascade } : {}) },
       distill,
@@ -70,7 +70,9 @@ export async function filterTraces(store: ArtifactStore, input: TracesInput): Pr
     if (sorting.direct + Math.min(sorting.hinted, cap) === 0) {
       throw new UserError(
         'NoTraces',
-        `None of the ${sorting.judged} judgements of '${recipe.oracle.model}' ends in the gold verdict: check that it is a model that follows the prompt (maxTokens ${recipe.oracle.maxTokens} may be too few).`,
+        sorting.mastered > 0
+          ? `The student judges ${sorting.mastered} pairs right in every sample, and no trace of the others is right: raise distill.pairs, or go on with this student.`
+          : `None of the ${sorting.judged} judgements of '${recipe.oracle.model}' ends in the gold verdict: check that it is a model that follows the prompt (maxTokens ${recipe.oracle.maxTokens} may be too few).`,
       );
     }
     const traces = await store.putLines('traces', sorting.traces(cap));
@@ -121,6 +123,7 @@ class TraceSorting {
   judged = 0;
   direct = 0;
   hinted = 0;
+  mastered = 0;
   private readonly files: string[] = [];
 
   constructor(
@@ -144,7 +147,10 @@ class TraceSorting {
         this.judged += 1;
         this.counts.judgement(judgement);
         if (!judgement.agreed) rejected.push(this.reject(judgement, judgement.flaw ?? 'wrong-verdict'));
-        else if (judgement.pass === 1) {
+        else if (judgement.mastered) {
+          this.mastered += 1;
+          rejected.push(this.reject(judgement, 'mastered'));
+        } else if (judgement.pass === 1) {
           this.direct += 1;
           candidates.push({ judgement, shown: presented });
         } else candidates.push({ judgement, shown: presented, hinted: this.hinted++ });

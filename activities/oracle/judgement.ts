@@ -41,6 +41,8 @@ export interface OracleJudgement {
   usd: number;
   /** Taken from the store rather than asked now. */
   cached: boolean;
+  /** Every sample of the student was right: there is nothing to learn from it. */
+  mastered?: boolean;
   fingerprint?: string;
 }
 

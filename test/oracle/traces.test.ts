@@ -8,6 +8,7 @@ import { filterTraces, hintedLimit, type Trace } from '../../activities/oracle/f
 import type { DistillationStats } from '../../activities/oracle/distillation-stats.js';
 import { boundedAnswer, isCorrectable, judgementOf } from '../../activities/oracle/judgement.js';
 import { refusalOf, isUnbilled } from '../../activities/oracle/refusals.js';
+import { chosen } from '../../activities/oracle/sample-student.js';
 import { selector } from '../../activities/oracle/select-pairs.js';
 import type { StageOutcome } from '../../activities/stage-outcome.js';
 import { splitPairs } from '../../activities/oracle/split-pairs.js';
@@ -59,6 +60,28 @@ describe('a judgement', () => {
     expect(judgement.agreed).toBe(flaw === undefined);
     expect(isCorrectable(judgement)).toBe(correctable);
     expect(judgement.text.length).toBeLessThanOrEqual(256 * 1024);
+  });
+});
+
+describe('samples of a student', () => {
+  const output = (text: string, sample: number) => {
+    return { id: 'x', sample, text, promptTokens: 9, tokens: 4, finished: true };
+  };
+  const right = 'because <answer>[[A]]</answer>';
+  const wrong = 'because <answer>[[B]]</answer>';
+  it.each([
+    ['all right: nothing to learn', [right, right], { agreed: true, mastered: true }],
+    [
+      'right once: the first right one',
+      [wrong, `first ${right}`, right],
+      { agreed: true, text: `first ${right}` },
+    ],
+    ['never right: the pair goes on to the oracle', [wrong, wrong], { agreed: false, flaw: 'wrong-verdict' }],
+    ['none, because the prompt does not fit', [], { agreed: false, flaw: 'too-long' }],
+  ])('%s', (_case, texts, expected) => {
+    const judgement = chosen({ item: pairOf(0), outputs: texts.map(output) });
+    expect(judgement).toMatchObject({ model: 'student', pass: 1, usd: 0, ...expected });
+    if (!('mastered' in expected)) expect(judgement.mastered).toBeUndefined();
   });
 });
 

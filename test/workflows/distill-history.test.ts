@@ -1,9 +1,10 @@
-/** A hundred thousand pairs must not fill a history: shards grow, their number does not. */
+/** The shape of a distillation's histories: their length, and who is asked in which order. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { temporalConfig } from '../../temporal.config.js';
-import { ledgerQuery } from '../../workflows/messages.js';
+import { ledgerQuery, pauseUpdate, resumeUpdate } from '../../workflows/messages.js';
 import { fakeActivities, fakeRef } from '../support/fake-activities.js';
+import { until } from '../support/until.js';
 import { startEnvironment, withWorkers } from '../support/workflow-environment.js';
 
 let environment: TestWorkflowEnvironment;
@@ -84,4 +85,91 @@ test('a cascade goes from model to model, each with what the one before left, an
     [2, 'world-oracle-a', of(2)],
   ]);
   expect(firstPass).toEqual([of(0), of(1), of(2)]);
+});
+
+test('a student judges first: the oracle hears of what it got wrong, and without a model to draw from nothing begins', async () => {
+  const { activities } = fakeActivities();
+  const asked: unknown[] = [];
+  const plain = activities.judgeWithOracle;
+  activities.judgeWithOracle = (input) => {
+    asked.push([input.pass, input.oracle.model, input.firstPass?.uri]);
+    return plain(input);
+  };
+  const sampled: unknown[] = [];
+  const sample = activities.sampleStudent;
+  activities.sampleStudent = async (input) => {
+    sampled.push([input.model.uri, input.pairs.uri]);
+    // Preempted once: a pause of the engine costs no question.
+    return sampled.length === 1 ? { status: 'preempted', step: 0 } : sample(input);
+  };
+  const distil = (workflowId: string, student: boolean) =>
+    environment.client.workflow.execute('distill', {
+      taskQueue: temporalConfig.taskQueues.orchestration,
+      workflowId,
+      args: [
+        {
+          artifacts: { pairs: fakeRef('pairs'), ...(student ? { student: fakeRef('champion') } : {}) },
+          overrides: { 'distill.pairs': 100, 'distill.studentSamples': 4 },
+        },
+      ],
+    });
+  await withWorkers(environment, activities, 100, async () => {
+    await distil('distill-student', true);
+    await expect(distil('distill-nobody', false)).rejects.toMatchObject({
+      cause: { message: expect.stringMatching(/studentSamples: there is no model/) as string },
+    });
+  });
+  const turn = [fakeRef('champion').uri, fakeRef('shard-0').uri];
+  expect(sampled).toEqual([turn, turn]);
+  expect(asked).toEqual([
+    [1, 'world-oracle-a', fakeRef('samples-of-student').uri],
+    [2, 'world-oracle-a', fakeRef('answers-0').uri],
+  ]);
+});
+
+const CHUNK = { set: 'ab'.repeat(32), requests: fakeRef('requests'), count: 5, model: 'm', worstUsd: 0.1 };
+
+test('a pause leaves a batch at the provider; resumed, the run waits for the same one', async () => {
+  const { activities } = fakeActivities();
+  let submitted = 0;
+  let ended = false;
+  let planned = 0;
+  const { submitBatch } = activities;
+  activities.submitBatch = (input) => {
+    submitted += 1;
+    return submitBatch(input);
+  };
+  activities.pollBatch = async () => ({ state: ended ? 'ended' : 'working', done: 0, total: CHUNK.count });
+  activities.planBatches = async ({ pass }) => {
+    planned += 1;
+    return { batches: pass === 1 && !(ended && planned > 1) ? [CHUNK] : [], stored: 0, left: 0 };
+  };
+  await withWorkers(environment, activities, 100, async () => {
+    const { workflow } = environment.client;
+    const handle = await workflow.start('distill', {
+      taskQueue: temporalConfig.taskQueues.orchestration,
+      workflowId: 'distill-paused',
+      args: [
+        {
+          artifacts: { pairs: fakeRef('pairs') },
+          overrides: {
+            'distill.pairs': 5,
+            'oracle.mode': 'batch',
+            'oracle.batch': { firstPollSeconds: 0.2, lastPollSeconds: 0.2 },
+          },
+        },
+      ],
+    });
+    const batch = workflow.getHandle(`distill-paused/batch-${CHUNK.set.slice(0, 16)}`);
+    const running = () => batch.describe().then(({ status }) => status.name === 'RUNNING');
+    await until('the batch to be submitted', () => submitted > 0);
+    expect(await handle.executeUpdate(pauseUpdate, { args: [{}] })).toBe('paused');
+    expect(await running()).toBe(true);
+    expect(await handle.executeUpdate(resumeUpdate)).toBe('running');
+    await until('another plan', () => planned > 1);
+    expect(await running()).toBe(true);
+    ended = true;
+    await handle.result();
+  });
+  expect(submitted).toBe(1);
 });
