@@ -272,7 +272,14 @@ export interface StudentShardInput {
 }
 export type StudentShardResult =
   /** `answers`: one line a pair. */
-  | { status: 'done'; answers: ArtifactRef; judged: number; agreed: number; wrong: number; correctable: number }
+  | {
+      status: 'done';
+      answers: ArtifactRef;
+      judged: number;
+      agreed: number;
+      wrong: number;
+      correctable: number;
+    }
   | { status: 'preempted'; step: number };
 
 /** What a distillation is about. */
@@ -302,7 +309,7 @@ export interface TracesInput extends DistillationStage {
   secondPass?: ArtifactRef[];
   cost: StageOutcome['cost'];
   ledger?: LedgerReport;
-  /** True where the budget ended before the questions and a person let the run go on with what it had. */
+  /** True where the run went on without all answers: the budget ended and a person said so, or batches failed to bring them. */
   partial?: boolean;
 }
 export interface EvaluationInput {

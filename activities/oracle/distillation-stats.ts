@@ -34,7 +34,7 @@ export interface DistillationStats {
   answeredFromCache: number;
   /** Fingerprints the provider gave, with counts; the local oracle says here where its verdicts came from. */
   fingerprints: Record<string, number>;
-  /** True where the budget ended before the questions. */
+  /** True where questions stayed without an answer: the budget ended, or batches came back without them. */
   partial: boolean;
 }
 

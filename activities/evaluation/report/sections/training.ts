@@ -132,7 +132,7 @@ export function distillationSection(data: ReportData): Html | false {
       The oracle judges; agreeing traces are kept. A second pass corrects the others with the label in view:
       those are
       <i>hinted</i
-      >.${stats.partial ? ' The budget ended before the questions: these are fewer than the recipe asks for.' : ''}
+      >.${stats.partial ? ' Some questions stayed without an answer, because the budget ended or batches came back without them: these are fewer than the recipe asks for.' : ''}
     </p>
     <div class="grid2">
       <div class="card">
