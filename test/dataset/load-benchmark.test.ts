@@ -257,7 +257,7 @@ describe('hub', () => {
     });
     opened.push(server);
     const cache = join(dir, `cache-${(caches += 1)}`);
-    const options = { endpoint: server.url, cache, pauseMs: 1, token: 'hf_x' };
+    const options = { endpoint: server.url, cache, retryDelays: [1, 2, 4], token: 'hf_x' };
     const load = (from = 'hub:allenai/reward-bench') =>
       loadBenchmark({ benchmark: 'rewardbench', from: [from] }, options);
     return { server, load, cache };

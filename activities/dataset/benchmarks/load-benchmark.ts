@@ -6,7 +6,7 @@ import type { BenchmarkItem, BenchmarkName } from '../../../benchmarks/index.js'
 import { BadDataError, ProblemList } from '../bad-data.js';
 import type { BenchmarkSource, LoadedBenchmark } from './benchmark-source.js';
 import { parseRow } from './formats.js';
-import type { HubOptions } from './hub.js';
+import type { HubDatasetOptions } from './hub.js';
 import { HubDataset } from './hub.js';
 import { DATA_FILE, problemAt, readRows } from './read-rows.js';
 import type { Row } from './read-rows.js';
@@ -24,7 +24,7 @@ interface DataFile {
  */
 export async function loadBenchmark(
   { benchmark, from }: BenchmarkSource,
-  hub: HubOptions = {},
+  hub: HubDatasetOptions = {},
 ): Promise<LoadedBenchmark> {
   const items = new Map<string, { item: BenchmarkItem; source: string; row: Row }>();
   const names: string[] = [];
@@ -95,7 +95,7 @@ async function localFiles(
 async function hubFiles(
   benchmark: BenchmarkName,
   reference: string,
-  options: HubOptions,
+  options: HubDatasetOptions,
 ): Promise<{ name: string; files: DataFile[] }> {
   const dataset = await HubDataset.open(reference, options);
   const chosen = dataFiles(benchmark, dataset.paths);
