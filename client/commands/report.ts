@@ -8,6 +8,7 @@ import { fetchPage, fetchScores, isEvaluation, scoresText, type ScoredPart } fro
 import type { SharedOptions } from '../options.js';
 import { fetchReport, localReport, resultsText, type FetchedReport } from '../results.js';
 import { print, remark } from '../output.js';
+import { isStageResult } from '../stage-result.js';
 import { withRun } from './with-run.js';
 
 export async function run(
@@ -43,6 +44,10 @@ async function findReport(id: string | undefined, out?: string): Promise<Found> 
       }
       const result = await handle.result();
       if (isEvaluation(result)) return await evaluationPage(workflowId, result, out);
+      if (isStageResult(result)) {
+        const { stage } = result;
+        throw new ClientError('RunNotReady', `${workflowId} ran the stage ${stage} alone: it has no report.`);
+      }
       return { workflowId, report: await fetchReport(result, out) };
     });
   } catch (error) {

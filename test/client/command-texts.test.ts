@@ -3,6 +3,7 @@ import { opinionText, typedPair } from '../../client/commands/judge.js';
 import { lineageText } from '../../client/commands/lineage.js';
 import { inputOf } from '../../client/commands/run.js';
 import { table } from '../../client/commands/runs.js';
+import { isStageResult, stageText } from '../../client/stage-result.js';
 import { checksText } from '../../client/commands/doctor.js';
 import { listenForInterrupt } from '../../client/interrupt.js';
 import type { ArtifactRef } from '../../activities/artifacts/ref.js';
@@ -128,4 +129,23 @@ describe('Ctrl-C', () => {
       interrupt.dispose();
     }
   });
+});
+
+it('a stage that ran alone says what it made, and is not taken for a run', () => {
+  const outcome = {
+    stage: 'reward' as const,
+    key: 'k',
+    reused: false,
+    outputs: {
+      model: { uri: 's3://bucket/objects/ab', sha256: 'a'.repeat(64), bytes: 1, kind: 'model' as const },
+    },
+    parents: {},
+    metrics: { steps: 80, accuracy: 0.91234567 },
+    cost: { usd: 0, inputTokens: 0, outputTokens: 0, seconds: 1 },
+  };
+  expect(isStageResult(outcome)).toBe(true);
+  expect(isStageResult({ workflowId: 'x', state: 'completed', metrics: {} })).toBe(false);
+  expect(stageText(outcome)).toBe(
+    'reward: done (steps 80 · accuracy 0.9123)\nmodel     s3://bucket/objects/ab',
+  );
 });
