@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { Bucket } from '../../activities/artifacts/bucket.js';
 import type { ArtifactStore } from '../../activities/artifacts/store.js';
-import { freshKey, useStore } from './shared-store.js';
+import { freshKey, useStore } from '../artifacts/shared-store.js';
 
 vi.setConfig({ testTimeout: 180_000 });
 
