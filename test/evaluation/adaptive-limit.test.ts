@@ -33,8 +33,27 @@ describe('the number of questions in flight', () => {
     expect(limit.limit).toBe(32);
     round(400);
     expect(limit.limit).toBe(16);
+    // The first round after a cut was asked before it.
+    round(100);
+    expect(limit.limit).toBe(16);
     round(100);
     expect(limit.limit).toBe(17);
+  });
+
+  it('does not fall without end where the endpoint is slower than it was, however little is asked', () => {
+    const { limit, round } = limited(8);
+    round(100);
+    round(100);
+    for (let i = 0; i < 40; i++) round(400);
+    expect(limit.limit).toBeGreaterThan(16);
+  });
+
+  it('keeps asking less while that makes the answers faster', () => {
+    const { limit, round } = limited(8);
+    // Eight at once take 100 ms; what is more than that waits.
+    for (let i = 0; i < 60; i++) round(100 * Math.max(1, limit.limit / 8));
+    expect(limit.limit).toBeLessThanOrEqual(24);
+    expect(limit.limit).toBeGreaterThanOrEqual(8);
   });
 
   it('never goes beyond what was allowed', () => {

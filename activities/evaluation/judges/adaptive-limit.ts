@@ -3,7 +3,8 @@
  * control does it. It doubles each round until the endpoint shows its limit for the first time (slow start, Jacobson
  * 1988). An endpoint that refuses (429, 503) halves it, once for all questions that were in flight; one that only gets
  * slower without answering more lowers it by a fifth, by half at the end of the slow start; otherwise it grows by one a
- * round.
+ * round. Where asking less has not made the answers faster, the endpoint (or this machine) is simply slower than it was:
+ * that pace is then the one to compare with, so that the limit does not fall without end.
  */
 
 export interface LimitSettings {
@@ -15,6 +16,8 @@ export interface LimitSettings {
 
 /** A round whose median latency exceeds the best one by this factor counts as slow. */
 const SLOW = 2;
+/** Answers are faster after a cut where their median is below this share of the one before it. */
+const HELPED = 0.9;
 /** A slow round must answer more than the round before by this factor, else the limit is too high. */
 const WORTH_IT = 1.05;
 
@@ -33,6 +36,10 @@ export class AdaptiveLimit {
   private round: { began: number; latencies: number[] };
   private best = Infinity;
   private throughput = 0;
+  /** Median latency that led to the last cut for slowness. */
+  private cutFrom: number | undefined;
+  /** The first round after a cut holds answers to questions that were asked before it. */
+  private settling = false;
 
   constructor({ initial, most, now = () => performance.now() }: LimitSettings) {
     this.most = Math.max(1, most);
@@ -80,12 +87,21 @@ export class AdaptiveLimit {
     const median = sorted[sorted.length >> 1]!;
     const seconds = Math.max(1e-9, (this.now() - this.round.began) / 1000);
     const throughput = sorted.length / seconds;
+    if (this.settling) {
+      this.settling = false;
+      return this.newRound();
+    }
+    if (this.cutFrom !== undefined && median > HELPED * this.cutFrom) this.best = median;
+    this.cutFrom = undefined;
     const slow = median > SLOW * this.best && throughput < WORTH_IT * this.throughput;
     this.best = Math.min(this.best, median);
     this.throughput = throughput;
-    if (slow) this.current = Math.max(1, this.current * (this.doubling ? 0.5 : 0.8));
-    else this.current = Math.min(this.most, this.doubling ? 2 * this.current : this.current + 1);
-    if (slow) this.doubling = false;
+    if (slow) {
+      this.current = Math.max(1, this.current * (this.doubling ? 0.5 : 0.8));
+      this.cutFrom = median;
+      this.settling = true;
+      this.doubling = false;
+    } else this.current = Math.min(this.most, this.doubling ? 2 * this.current : this.current + 1);
     this.newRound();
     this.admit();
   }
