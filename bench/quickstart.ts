@@ -40,7 +40,10 @@ async function quickstart(home: string): Promise<Report> {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+    process.stderr.write(chunk);
+  });
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
   const path = /Report: (.*)report\.html/.exec(output)?.[1];
   if (code !== 0 || !path) throw new Error(`The quickstart ended with code ${code}:\n${output.slice(-2000)}`);

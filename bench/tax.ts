@@ -17,8 +17,14 @@ import { type BenchResult, machine, median, versions } from './result.js';
 
 const ROUNDS = 3;
 const STAGES = ['base', 'sft', 'grpo'] as const;
-/** A third of the warm-up: long enough to dwarf start-up, short enough for three rounds. */
-const OVERRIDES = { 'base.documents': 12_000, 'evaluate.stages': ['grpo'], 'data.world': worldOf(200) };
+/** Shares of the recipe's stages, checkpoints as often as there: long enough to dwarf start-up, short enough for three rounds. */
+const OVERRIDES = {
+  'base.documents': 12_000,
+  'sft.epochs': 1.5,
+  'grpo.steps': 20,
+  'evaluate.stages': ['grpo'],
+  'data.world': worldOf(200),
+};
 
 function worldOf(test: number) {
   return { ...loadRecipe('quickstart').data.world!, test, matrix: 0 };

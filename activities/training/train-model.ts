@@ -126,9 +126,12 @@ async function storeResult(store: ArtifactStore, modelDir: string, outputDir: st
   const metrics: Record<string, number> = { steps: steps.length };
   if (last) metrics.loss = last.loss;
   // Single steps jitter.
-  for (const name of ['reward', 'accuracy'] as const) {
-    const tail = steps.slice(-10).map((step) => step[name] ?? 0);
-    if (last?.[name] !== undefined) metrics[name] = tail.reduce((sum, value) => sum + value, 0) / tail.length;
-  }
+  for (const name of ['reward', 'accuracy'] as const)
+    if (last?.[name] !== undefined) metrics[name] = meanOf(name, steps.slice(-10));
+  if (last?.reward !== undefined) metrics.rewardAtStart = meanOf('reward', steps.slice(0, 10));
   return { refs, metrics, tokens: steps.reduce((sum, { tokens }) => sum + tokens, 0) };
+}
+
+function meanOf(name: 'reward' | 'accuracy', steps: readonly StepMetrics[]): number {
+  return steps.reduce((sum, step) => sum + (step[name] ?? 0), 0) / steps.length;
 }

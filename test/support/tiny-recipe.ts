@@ -14,6 +14,8 @@ export const TINY: Record<string, unknown> = {
   'distill.shardSize': 16,
   'sft.epochs': 30,
   'sft.checkpointEverySteps': 5,
+  // Few groups disagree at this size: all are learned from, so that every step has a gradient.
+  'grpo.objective': 'grpo',
   'grpo.steps': 30,
   'grpo.promptsPerStep': 4,
   'grpo.groupSize': 4,
