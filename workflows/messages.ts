@@ -124,8 +124,8 @@ export const stopUpdate = defineUpdate<RunState>('stop');
 
 /** Figures of a running stage; sent by its activities, rarely (the interval grows with the age of the stage). */
 export const stageFiguresSignal = defineSignal<[{ stage: StageName; figures: StageFigures }]>('stageFigures');
-/** Parent → child: hold or go on. */
-export const holdSignal = defineSignal<[boolean]>('hold');
+/** Parent → child: hold or go on, with the number of the order: signals may arrive in another order than sent. */
+export const holdSignal = defineSignal<[held: boolean, order?: number]>('hold');
 /** Parent → child: a new hard cap in USD. */
 export const budgetSignal = defineSignal<[number]>('budget');
 /** Child → parent: what it has spent; rarely, and at its end. */

@@ -7,12 +7,12 @@ import {
   CancellationScope,
   CancelledFailure,
   condition,
-  executeChild,
   isCancellation,
   ParentClosePolicy,
   ChildWorkflowCancellationType,
   setCurrentDetails,
   setHandler,
+  startChild,
   upsertMemo,
   upsertSearchAttributes,
   workflowInfo,
@@ -48,6 +48,10 @@ export class RunControl implements SpendingHost {
   private atGate = false;
   private current: StageName;
   private held = false;
+  /** How often this run was held or let go: tells its stages which of two orders is the newer one. */
+  private orders = 0;
+  /** The newest order of the run that this workflow is a stage of. */
+  private ordered = 0;
   problem: messages.RunProgress['problem'];
   private correction: messages.Correction | undefined;
   private verdictOnGate: 'approved' | 'rejected' | undefined;
@@ -172,13 +176,16 @@ export class RunControl implements SpendingHost {
             ...(this.spending.onlyStored ? { onlyStored: true } : {}),
           },
         };
-        return (await executeChild(name, {
+        const child = await startChild(name, {
           workflowId: childId,
           args: [input],
           parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
           cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
           staticSummary: `${name} of ${workflowId}`,
-        })) as StageOutcome;
+        });
+        // A pause that came before the child did found nobody to tell.
+        if (this.held) this.passOn(childId);
+        return (await child.result()) as StageOutcome;
       } finally {
         this.runningChild = undefined;
       }
@@ -351,10 +358,21 @@ export class RunControl implements SpendingHost {
 
   private hold(held: boolean): messages.RunState {
     this.held = held;
-    if (this.runningChild) void tell(this.runningChild, messages.holdSignal, held);
+    this.orders += 1;
+    if (this.runningChild) this.passOn(this.runningChild);
     else if (held) this.interrupt?.();
     this.show();
     return this.state;
+  }
+
+  private passOn(childId: string): void {
+    void tell(childId, messages.holdSignal, this.held, this.orders);
+  }
+
+  private obey(held: boolean, order: number): void {
+    if (order < this.ordered) return;
+    this.ordered = order;
+    this.hold(held);
   }
 
   private listen(): void {
@@ -368,7 +386,7 @@ export class RunControl implements SpendingHost {
       this.report(stage, figures);
       upsertSearchAttributes({ Step: [figures.step] });
     });
-    setHandler(messages.holdSignal, (held) => void this.hold(held));
+    setHandler(messages.holdSignal, (held, order = this.ordered) => this.obey(held, order));
     setHandler(messages.pauseUpdate, (_options) => this.hold(true), {
       validator: (_options) => refuseUnless(!this.held, 'The run is paused already; send `resume` to go on.'),
     });

@@ -42,10 +42,14 @@ export class Spending {
     const { host } = this;
     setHandler(messages.ledgerQuery, () => this.report());
     setHandler(messages.ledgerSignal, (report) => {
+      // Signals may arrive in another order than sent; spending only grows.
+      if (report.calls < (this.reported?.calls ?? 0)) return;
       this.reported = report;
       host.show();
     });
-    setHandler(messages.budgetSignal, (usd) => this.raise(usd));
+    setHandler(messages.budgetSignal, (usd) => {
+      if (usd > (host.budgetUsd ?? 0)) this.raise(usd);
+    });
     setHandler(messages.raiseBudgetUpdate, ({ usd }) => this.raiseByHand(usd), {
       validator: (change: messages.BudgetRaise) => this.checkRaise(change),
     });

@@ -7,13 +7,13 @@ import {
 } from '@temporalio/workflow';
 
 /** Signal another workflow; one that ended meanwhile need not be told. */
-export async function tell<Arg>(
+export async function tell<Args extends unknown[]>(
   workflowId: string,
-  signal: SignalDefinition<[Arg]>,
-  arg: Arg,
+  signal: SignalDefinition<Args>,
+  ...args: Args
 ): Promise<void> {
   try {
-    await getExternalWorkflowHandle(workflowId).signal(signal, arg);
+    await getExternalWorkflowHandle(workflowId).signal(signal, ...args);
   } catch (error) {
     if (isCancellation(error)) throw error;
   }

@@ -143,7 +143,8 @@ describe('quickstart --short in a fresh home, with the default ports taken', () 
 });
 
 describe('Ctrl-C in the middle of training', () => {
-  const settings = ['--json', ...asSettings({ ...TINY, 'grpo.steps': 40, 'grpo.checkpointEverySteps': 1 })];
+  // Enough steps that a fast machine is still in the middle when the third is seen.
+  const settings = ['--json', ...asSettings({ ...TINY, 'grpo.steps': 300, 'grpo.checkpointEverySteps': 1 })];
   const progressIn = (text: string): RunProgress[] =>
     text
       .split('\n')

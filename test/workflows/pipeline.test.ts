@@ -149,6 +149,35 @@ describe.each([
     },
   );
 
+  test('a pause and a resume that reach a stage in the other order leave it running', async () => {
+    const { activities } = fakeActivities();
+    const plain = activities.trainModel;
+    let began!: () => void;
+    const training = new Promise<void>((resolve) => (began = resolve));
+    let goOn!: () => void;
+    const released = new Promise<void>((resolve) => (goOn = resolve));
+    activities.trainModel = async (input) => {
+      if (input.stage === 'sft') {
+        began();
+        await released;
+      }
+      return plain(input);
+    };
+    await withWorkers(environment, activities, cache, async () => {
+      const handle = await start({});
+      await training;
+      const stage = environment.client.workflow.getHandle(`${handle.workflowId}/sft`);
+      await stage.signal(messages.holdSignal, false, 2);
+      await stage.signal(messages.holdSignal, true, 1);
+      expect((await stage.query(messages.progressQuery)).state).toBe('running');
+      await stage.signal(messages.holdSignal, true, 3);
+      expect((await stage.query(messages.progressQuery)).state).toBe('paused');
+      await stage.signal(messages.holdSignal, false, 4);
+      goOn();
+      expect((await handle.result()).state).toBe('completed');
+    });
+  });
+
   test('a gate waits for approval; a rejection ends the run with a result', async () => {
     const { calls, activities } = fakeActivities();
     await withWorkers(environment, activities, cache, async () => {
