@@ -144,7 +144,7 @@ describe('quickstart --short in a fresh home, with the default ports taken', () 
 
 describe('Ctrl-C in the middle of training', () => {
   // Enough steps that a fast machine is still in the middle when the third is seen.
-  const settings = ['--json', ...asSettings({ ...TINY, 'grpo.steps': 300, 'grpo.checkpointEverySteps': 1 })];
+  const settings = ['--json', ...asSettings({ ...TINY, 'grpo.steps': 200, 'grpo.checkpointEverySteps': 1 })];
   const progressIn = (text: string): RunProgress[] =>
     text
       .split('\n')
