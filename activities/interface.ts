@@ -6,7 +6,7 @@ import type { ResolvedRunInput } from '../workflows/inputs.js';
 import type { JudgeSettings, Sampling } from '../workflows/judge-settings.js';
 import type { LedgerEntry, LedgerReport } from '../workflows/ledger.js';
 import type { ArtifactRef } from './artifacts/ref.js';
-import type { StageContext, StageOutcome } from './stage-outcome.js';
+import type { StageContext, StageOutcome, TimedOutcome } from './stage-outcome.js';
 
 type Refs = Record<string, ArtifactRef>;
 
@@ -326,7 +326,7 @@ export interface ReportInput {
   seed: number;
   /** ISO 8601. */
   startedAt: string;
-  stages: (StageOutcome & { wallSeconds: number })[];
+  stages: TimedOutcome[];
 }
 
 export interface OracleActivities {

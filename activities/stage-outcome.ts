@@ -14,6 +14,9 @@ export interface StageOutcome {
   cost: { usd: number; inputTokens: number; outputTokens: number; seconds: number };
 }
 
+/** A finished stage with the wall time the run spent on it; of stages that work in rounds, one for each. */
+export type TimedOutcome = StageOutcome & { wallSeconds: number; round?: number };
+
 /** Who asks for a stage, for its manifest and for progress signals. */
 export interface StageContext {
   /** The run's root workflow, named in manifests. */

@@ -15,8 +15,9 @@ const NAMES = {
  * @throws ClientError `OracleCredentials`.
  */
 export function checkOracleKey(oracle: Recipe['oracle'], env: NodeJS.ProcessEnv = process.env): void {
-  if (oracle.provider === 'local' || connectionProfile(env).address) return;
-  const { key, url, host } = NAMES[oracle.provider];
+  const { provider } = oracle;
+  if (provider === 'local' || provider === 'none' || connectionProfile(env).address) return;
+  const { key, url, host } = NAMES[provider];
   if (env[key]) return;
   const baseUrl = oracle.baseUrl ?? env[url];
   if (baseUrl && isLoopback(baseUrl)) return;

@@ -1,10 +1,11 @@
 /** A cap on spending needs prices: without them it would never be reached. */
 import { UserError } from '../workflows/errors.js';
 import type { Recipe } from './schema.js';
+import { isSelfTaught } from './self-taught.js';
 
 /** @throws UserError `InvalidInput` naming the models without a price, where a budget is set. */
 export function checkBudget({ oracle }: Recipe, budget: { usd: number } | undefined): void {
-  if (!budget) return;
+  if (!budget || isSelfTaught({ oracle })) return;
   const models = [
     ...new Set([...(oracle.cascade ?? []), oracle.model, oracle.correctionModel ?? oracle.model]),
   ];

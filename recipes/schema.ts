@@ -110,7 +110,10 @@ const base = z.discriminatedUnion('kind', [scratchBase, pretrainedBase]);
 
 const oracleSettings = z.strictObject({
   /** `local` is the oracle service of the local stack; `openai` any OpenAI-compatible endpoint. */
-  provider: z.enum(['local', 'openai', 'anthropic']).default('openai'),
+  provider: z
+    .enum(['local', 'openai', 'anthropic', 'none'])
+    .default('openai')
+    .describe('none: no oracle; the student learns from its own judgements that turn out right'),
   mode: z
     .enum(['chat', 'batch'])
     .default('chat')
@@ -178,6 +181,14 @@ const distill = z.strictObject({
     .optional()
     .describe(
       'student first: judgements that the model the run starts from draws of each pair; oracles get what none of them got right',
+    ),
+  rounds: z
+    .int()
+    .min(1)
+    .max(20)
+    .optional()
+    .describe(
+      'with oracle.provider none: how often the student judges and the base is fine-tuned on what it got right; default 3',
     ),
   hintedShareMax: z
     .number()
@@ -248,7 +259,7 @@ const evaluate = z.strictObject({
     .default(['base', 'sft', 'grpo']),
 });
 
-export const recipeSchema = z.strictObject({
+const fields = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
   title: z.string(),
   description: z.string().default(''),
@@ -269,6 +280,19 @@ export const recipeSchema = z.strictObject({
     .optional()
     .describe('where training runs; default: cpu. The CUDA path was never run on a GPU'),
 });
+export const recipeSchema = fields
+  .refine(({ oracle, distill }) => distill.rounds === undefined || oracle.provider === 'none', {
+    path: ['distill', 'rounds'],
+    message: 'is for learning without an oracle: leave it out, or set oracle.provider to none',
+  })
+  .refine(({ oracle }) => oracle.provider !== 'none' || oracle.mode === 'chat', {
+    path: ['oracle', 'mode'],
+    message: 'there is no oracle to send batches to: set it to chat, or choose another oracle.provider',
+  })
+  .refine(({ oracle }) => oracle.provider !== 'none' || oracle.cascade === undefined, {
+    path: ['oracle', 'cascade'],
+    message: 'there is no oracle (oracle.provider is none): leave it out',
+  });
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Pretrained = z.infer<typeof pretrained>;
 export type ScratchBase = z.infer<typeof scratchBase>;

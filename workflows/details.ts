@@ -34,7 +34,8 @@ function row(stage: StageProgress): string {
   const cost = stage.costUsd ? `$${stage.costUsd.toFixed(4)}` : '';
   const latest =
     stage.problem ?? (stage.figures ? describeFigures(stage.figures) : describeMetrics(stage.metrics));
-  return `| ${stage.name} | ${MARK[stage.state]} ${stage.state} | ${time} | ${cost} | ${latest.replaceAll('|', '\\|')} |`;
+  const round = stage.round === undefined ? '' : ` (round ${stage.round} of ${stage.rounds})`;
+  return `| ${stage.name}${round} | ${MARK[stage.state]} ${stage.state} | ${time} | ${cost} | ${latest.replaceAll('|', '\\|')} |`;
 }
 
 /** One line of figures, for people. */

@@ -6,6 +6,7 @@ import { io } from './activities.js';
 import { distillInTurn } from './distill-in-turn.js';
 import type { StageInput } from './inputs.js';
 import type { Ledger } from './ledger.js';
+import { studentSamples } from '../recipes/self-taught.js';
 import { askInBatches } from './oracle-batches.js';
 import { judgeShards } from './oracle-shards.js';
 import type { RunControl } from './run-control.js';
@@ -27,9 +28,9 @@ export function distill(input?: StageInput): Promise<StageOutcome> {
 
 /** The model that judges before the oracle does, where the recipe wants one. */
 function studentOf({ recipe }: RunControl, { student }: Artifacts): ArtifactRef | undefined {
-  if (recipe.distill.studentSamples === undefined) return undefined;
+  if (studentSamples(recipe) === undefined) return undefined;
   const problem = !student
-    ? 'distill.studentSamples: there is no model to draw from; give one as artifacts.student, or leave the field out.'
+    ? 'distill.studentSamples: there is no model to draw from; give one as artifacts.student, or leave the field out (oracle.provider none always needs one).'
     : recipe.oracle.mode === 'batch'
       ? 'distill.studentSamples: batches ask about every pair; leave the field out, or set oracle.mode to chat.'
       : undefined;

@@ -22,7 +22,7 @@ export const trainRewardModelInputSchema = z.strictObject({
   seed: z.int().nonnegative().optional().describe("default: the recipe's"),
   oracle: z
     .strictObject({
-      provider: z.enum(['local', 'openai', 'anthropic']).optional(),
+      provider: z.enum(['local', 'openai', 'anthropic', 'none']).optional(),
       baseUrl: z.url().optional(),
       model: z.string().optional(),
     })

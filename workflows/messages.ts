@@ -32,6 +32,9 @@ export interface StageFigures {
 export interface StageProgress {
   name: StageName;
   state: 'pending' | 'running' | 'done' | 'reused' | 'failed';
+  /** Of stages that are run several times: which time this is. */
+  round?: number;
+  rounds?: number;
   /** Workflow that runs the stage: the parent itself for small stages. */
   workflowId?: string;
   startedAt?: string;

@@ -7,6 +7,7 @@ import type {
   OracleShardInput,
   OracleShardResult,
 } from '../activities/interface.js';
+import { isSelfTaught } from '../recipes/self-taught.js';
 import { oracle, training } from './activities.js';
 import type { Ledger } from './ledger.js';
 import type { RunControl } from './run-control.js';
@@ -88,7 +89,7 @@ class ShardWork {
     this.judged += firstPass[0]!.agreed + firstPass[0]!.wrong;
     this.agreed += firstPass.reduce((sum, { agreed }) => sum + agreed, 0);
     const second =
-      this.run.recipe.distill.secondPass && last.correctable > 0
+      this.run.recipe.distill.secondPass && !isSelfTaught(this.run.recipe) && last.correctable > 0
         ? await this.ask({ ...shard, pass: 2, firstPass: last.answers })
         : undefined;
     this.done += shard.to;
@@ -109,7 +110,7 @@ class ShardWork {
   private async firstPass(shard: Omit<Shard, 'pass'>): Promise<Step[]> {
     const { cascade = [], model: best } = this.run.recipe.oracle;
     const results: Step[] = this.student ? [await this.sample(this.student, shard.pairs)] : [];
-    for (const model of [...cascade, best]) {
+    for (const model of isSelfTaught(this.run.recipe) ? [] : [...cascade, best]) {
       const before = results.at(-1);
       if (before?.wrong === 0) break;
       const step = before ? { firstPass: before.answers } : {};

@@ -19,7 +19,7 @@ import {
 } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunPlan } from '../activities/interface.js';
-import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
+import type { StageContext, StageOutcome, TimedOutcome } from '../activities/stage-outcome.js';
 import { expectHeartbeats, planning } from './activities.js';
 import { adoptedStages, type AdoptedStages } from './adopted-stages.js';
 import { renderDetails } from './details.js';
@@ -28,10 +28,14 @@ import type { PipelineStage, ResolvedRunInput, ResolvedStageInput, StageInput, S
 import * as messages from './messages.js';
 import { rootCause, surfaced } from './root-cause.js';
 import { Spending, type SpendingHost } from './spending.js';
+import { StageTable } from './stage-table.js';
 import { refuseUnless, tell } from './talk.js';
 
-/** A finished stage with the wall time the run spent on it. */
-export type TimedOutcome = StageOutcome & { wallSeconds: number };
+/** Where a stage stands that is run several times; the last one is the stage that the pipeline goes on from. */
+export interface Round {
+  round: number;
+  rounds: number;
+}
 
 type ChildStage = 'distill' | 'sft' | 'grpo' | 'evaluate';
 
@@ -42,7 +46,7 @@ export class RunControl implements SpendingHost {
   readonly spending: Spending;
   private input: ResolvedRunInput;
   private readonly supervision: ResolvedStageInput['supervision'];
-  private readonly stages = new Map<StageName, messages.StageProgress>();
+  private readonly stages: StageTable;
   /** How the run ended; undefined while it has not. */
   private ended: messages.RunState | undefined;
   private atGate = false;
@@ -67,7 +71,7 @@ export class RunControl implements SpendingHost {
     this.input = input;
     this.supervision = input.supervision;
     this.current = stages[0] ?? 'dataset';
-    for (const name of stages) this.stages.set(name, { name, state: 'pending' });
+    this.stages = new StageTable(stages, () => this.show());
     this.spending = new Spending(this, input.supervision?.onlyStored);
     this.spending.listen();
     this.listen();
@@ -131,22 +135,23 @@ export class RunControl implements SpendingHost {
    * Run one stage to its end: waits while paused, waits for a correction where a person can mend the failure,
    * waits for approval where a gate follows. `work` is called again after a pause or a correction.
    */
-  async stage(name: StageName, work: () => Promise<StageOutcome>): Promise<TimedOutcome> {
+  async stage(name: StageName, work: () => Promise<StageOutcome>, at?: Round): Promise<TimedOutcome> {
     const began = Date.now();
     for (;;) {
       await this.whileHeld();
       this.enter(name);
       try {
         const outcome = this.adopted[name] ?? (await this.interruptible(work));
-        const timed = { ...outcome, wallSeconds: (Date.now() - began) / 1000 };
+        const wallSeconds = (Date.now() - began) / 1000;
+        const timed = { ...outcome, wallSeconds, ...(at ? { round: at.round } : {}) };
         this.finish(timed);
-        await this.gate(name);
+        if (!at || at.round === at.rounds) await this.gate(name);
         return timed;
       } catch (error) {
         if (CancellationScope.current().consideredCancelled) throw error;
         if (isCancellation(error) && this.interrupted) continue;
         const { type, message } = rootCause(error);
-        this.update(name, { state: 'failed', problem: message });
+        this.stages.update(name, { state: 'failed', problem: message });
         if (type === 'Rejected' || this.supervision || policyOf(type).then === 'fail') throw surfaced(error);
         await this.awaitCorrection(name, type, message);
       }
@@ -154,11 +159,13 @@ export class RunControl implements SpendingHost {
   }
 
   /** Run one stage as a child workflow with a history of its own; it holds and goes on with this run. */
-  child(name: ChildStage, artifacts: Record<string, ArtifactRef>): Promise<TimedOutcome> {
+  child(name: ChildStage, artifacts: Record<string, ArtifactRef>, at?: Round): Promise<TimedOutcome> {
     const { workflowId } = workflowInfo();
-    const childId = `${workflowId}/${name}`;
-    return this.stage(name, async () => {
-      this.update(name, { workflowId: childId });
+    const isLast = !at || at.round === at.rounds;
+    const childId = `${workflowId}/${name}${isLast ? '' : `-round-${at.round}`}`;
+    if (at) this.beginRound(name, at);
+    const work = async () => {
+      this.stages.update(name, { workflowId: childId });
       this.runningChild = childId;
       try {
         const input: StageInput = {
@@ -189,7 +196,18 @@ export class RunControl implements SpendingHost {
       } finally {
         this.runningChild = undefined;
       }
-    });
+    };
+    return this.stage(name, work, at);
+  }
+
+  /** Show that a stage is about to be run for the n-th time. */
+  beginRound(name: StageName, { round, rounds }: Round): void {
+    this.stages.beginRound(name, round, rounds);
+  }
+
+  /** Whether a stage was taken over from another run, or given. */
+  hasAdopted(name: StageName): boolean {
+    return this.adopted[name] !== undefined;
   }
 
   /** Wait until the run is not held; a cancelled run stops here. */
@@ -213,7 +231,7 @@ export class RunControl implements SpendingHost {
 
   /** Record figures that the workflow itself knows, for example after a shard. */
   report(name: StageName, figures: messages.StageFigures): void {
-    this.update(name, { figures: { ...this.stages.get(name)?.figures, ...figures } });
+    this.stages.update(name, { figures: { ...this.stages.of(name).figures, ...figures } });
   }
 
   /** The last state, shown on the page of the finished workflow. */
@@ -237,7 +255,7 @@ export class RunControl implements SpendingHost {
       recipe: this.input.recipe,
       state: this.state,
       stage: this.current,
-      stages: [...this.stages.values()],
+      stages: this.stages.all,
       ...(this.problem ? { problem: this.problem } : {}),
       costUsd: this.costUsd,
     };
@@ -317,34 +335,20 @@ export class RunControl implements SpendingHost {
       }
     }
     this.problem = undefined;
-    this.update(stage, { state: 'running', problem: undefined });
+    this.stages.update(stage, { state: 'running', problem: undefined });
   }
 
   private enter(name: StageName): void {
     this.current = name;
-    const startedAt = this.stages.get(name)?.startedAt ?? new Date().toISOString();
-    this.update(name, { state: 'running', startedAt });
+    const startedAt = this.stages.of(name).startedAt ?? new Date().toISOString();
+    this.stages.update(name, { state: 'running', startedAt });
     upsertSearchAttributes({ Stage: [name] });
   }
 
   private finish(outcome: TimedOutcome): void {
     this.outcomes.push(outcome);
-    const { inputTokens, outputTokens, usd } = outcome.cost;
-    this.update(outcome.stage, {
-      state: outcome.reused ? 'reused' : 'done',
-      seconds: outcome.wallSeconds,
-      costUsd: usd,
-      inputTokens,
-      outputTokens,
-      metrics: outcome.metrics,
-      outputs: outcome.outputs,
-    });
+    this.stages.finish(this.outcomes.filter(({ stage }) => stage === outcome.stage));
     upsertSearchAttributes({ SpendUsd: [this.costUsd] });
-  }
-
-  private update(name: StageName, change: Partial<messages.StageProgress>): void {
-    this.stages.set(name, { ...(this.stages.get(name) ?? { name, state: 'pending' }), ...change });
-    this.show();
   }
 
   private shownState: messages.RunState | undefined;

@@ -1,10 +1,10 @@
 /** The frame that the stage workflows share: check the input, find what is missing, run, sum up. */
 import { isCancellation } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
-import type { StageOutcome } from '../activities/stage-outcome.js';
+import type { StageOutcome, TimedOutcome } from '../activities/stage-outcome.js';
 import { STAGES, stageInputSchema, type StageInput, type StageName } from './inputs.js';
 import { parseInput } from './parse-input.js';
-import { RunControl, type TimedOutcome } from './run-control.js';
+import { RunControl } from './run-control.js';
 import { upstream } from './upstream.js';
 
 type LoneStage = 'distill' | 'sft' | 'grpo' | 'reward' | 'evaluate';

@@ -2,9 +2,10 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { TrainInput } from '../activities/interface.js';
-import type { StageOutcome } from '../activities/stage-outcome.js';
+import type { StageOutcome, TimedOutcome } from '../activities/stage-outcome.js';
 import { io, training } from './activities.js';
-import type { RunControl, TimedOutcome } from './run-control.js';
+import { studentSamples } from '../recipes/self-taught.js';
+import type { Round, RunControl } from './run-control.js';
 
 /** An output that the stage always has. */
 export function output(outcome: StageOutcome, name: string): ArtifactRef {
@@ -32,24 +33,32 @@ export function warmUpBase(run: RunControl, dataset: StageOutcome): Promise<Time
   );
 }
 
-/** Whether the model that the run starts from judges before the oracle does. */
+/** Whether the model that the run starts from judges before the oracle does, or in its place. */
 export function startsWithStudent({ recipe }: RunControl): boolean {
-  return recipe.distill.studentSamples !== undefined;
+  return studentSamples(recipe) !== undefined;
 }
 
-export function distillTraces(
+/** One distillation: `student` judges first where the recipe wants it, then oracles. */
+export function askForTraces(
   run: RunControl,
   dataset: StageOutcome,
-  base: StageOutcome,
+  student: StageOutcome,
+  at?: Round,
 ): Promise<TimedOutcome> {
-  return run.child('distill', {
+  const artifacts = {
     pairs: output(dataset, 'train'),
-    ...(startsWithStudent(run) ? { student: output(base, 'model') } : {}),
-  });
+    ...(startsWithStudent(run) ? { student: output(student, 'model') } : {}),
+  };
+  return run.child('distill', artifacts, at);
 }
 
-export function fineTune(run: RunControl, base: StageOutcome, traces: StageOutcome): Promise<TimedOutcome> {
-  return run.child('sft', { model: output(base, 'model'), traces: output(traces, 'traces') });
+export function fineTune(
+  run: RunControl,
+  base: StageOutcome,
+  traces: StageOutcome,
+  at?: Round,
+): Promise<TimedOutcome> {
+  return run.child('sft', { model: output(base, 'model'), traces: output(traces, 'traces') }, at);
 }
 
 export function reinforce(run: RunControl, sft: StageOutcome, dataset: StageOutcome): Promise<TimedOutcome> {

@@ -1,12 +1,5 @@
-import {
-  prepareDataset,
-  distillTraces,
-  evaluateJudges,
-  fineTune,
-  reinforce,
-  warmUpBase,
-  writeReport,
-} from './steps.js';
+import { prepareDataset, evaluateJudges, fineTune, reinforce, warmUpBase, writeReport } from './steps.js';
+import { distillTraces } from './distill-traces.js';
 import { STAGES, trainRewardModelInputSchema, type TrainRewardModelInput } from './inputs.js';
 import type { RunResult } from './messages.js';
 import { parseInput } from './parse-input.js';

@@ -2,7 +2,6 @@
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunControl } from './run-control.js';
 import {
-  distillTraces,
   fineTune,
   judgedSets,
   output,
@@ -11,6 +10,7 @@ import {
   startsWithStudent,
   warmUpBase,
 } from './steps.js';
+import { distillTraces } from './distill-traces.js';
 
 export type Artifacts = Record<string, ArtifactRef>;
 

@@ -60,6 +60,9 @@ async function reportData(store: ArtifactStore, input: ReportInput): Promise<Rep
     stages: input.stages.map(stageRow),
     systems: scores?.systems ?? [],
     comparisons: scores?.comparisons ?? [],
+    rounds: input.stages
+      .filter((outcome) => outcome.stage === 'distill' && outcome.round !== undefined)
+      .map(({ metrics }) => ({ agreement: metrics.agreement ?? 0, traces: metrics.traces ?? 0 })),
     ...(stats ? { distillation: await readJson<DistillationStats>(store, stats) } : {}),
     curves: await readCurves(store, input),
     examples:
@@ -68,10 +71,17 @@ async function reportData(store: ArtifactStore, input: ReportInput): Promise<Rep
   };
 }
 
-function stageRow({ stage, wallSeconds, cost, reused, outputs }: ReportInput['stages'][number]): StageRow {
+function stageRow({
+  stage,
+  round,
+  wallSeconds,
+  cost,
+  reused,
+  outputs,
+}: ReportInput['stages'][number]): StageRow {
   const artifact = outputs.model ?? outputs.traces ?? outputs.scores ?? outputs.train;
   return {
-    name: stage,
+    name: round === undefined ? stage : `${stage}, round ${round}`,
     seconds: reused ? cost.seconds : wallSeconds,
     costUsd: cost.usd,
     inputTokens: cost.inputTokens,

@@ -1,6 +1,7 @@
 /** What a distillation will ask and cost, before anything is asked. */
 import type { Pair, PresentedPair } from '../../judge/pair.js';
 import type { Recipe } from '../../recipes/schema.js';
+import { isSelfTaught } from '../../recipes/self-taught.js';
 import { generateWorld } from '../../world/index.js';
 import { assignGold } from '../dataset/assign-gold.js';
 import { firstInHashOrder, splitPairs } from '../dataset/index.js';
@@ -44,9 +45,9 @@ export function estimateDistillation(
   const isSent = selector(recipe.distill);
   const shown = assignGold(trainingPairs(recipe, seed, data), seed).filter((presented) => isSent(presented));
   const { cascade = [], model } = recipe.oracle;
-  const steps = [...cascade, model];
+  const steps = isSelfTaught(recipe) ? [] : [...cascade, model];
   const passes = steps.map((step, index) => passEstimate(recipe, { pass: 1, model: step, index }, shown));
-  if (recipe.distill.secondPass) {
+  if (recipe.distill.secondPass && !isSelfTaught(recipe)) {
     const corrects = { pass: 2, model: modelOfPass(recipe.oracle, 2), index: steps.length } as const;
     passes.push(passEstimate(recipe, corrects, shown));
   }

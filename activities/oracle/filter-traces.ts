@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.js';
+import { isSelfTaught, studentSamples } from '../../recipes/self-taught.js';
 import type { PresentedPair, Position } from '../../judge/pair.js';
 import { UserError } from '../../workflows/errors.js';
 import { readPairLines } from '../dataset/pair-lines.js';
@@ -37,12 +38,16 @@ export function distillationIdentity(
   partial?: string,
 ): StageIdentity {
   const { model, cascade, correctionModel, temperature, maxTokens, provider } = recipe.oracle;
-  const { shardSize: _, ...distill } = recipe.distill;
+  // How many rounds there will be does not change this one.
+  const { shardSize: _, rounds: __, ...distill } = recipe.distill;
+  const oracle = isSelfTaught(recipe)
+    ? { provider, samples: studentSamples(recipe) }
+    : { provider, model, correctionModel, temperature, maxTokens, ...(cascade ? { cascade } : {}) };
   return {
     stage: 'distill',
     inputs: { pairs, ...(student ? { student } : {}) },
     settings: {
-      oracle: { provider, model, correctionModel, temperature, maxTokens, ...(cascade ? { cascade } : {}) },
+      oracle,
       distill,
       ...(partial ? { partial } : {}),
     },
@@ -64,7 +69,7 @@ export async function filterTraces(store: ArtifactStore, input: TracesInput): Pr
   const { recipe, context, partial = false } = input;
   const dir = await mkdtemp(join(tmpdir(), 'rmr1-traces-'));
   try {
-    const sorting = new TraceSorting(store, dir);
+    const sorting = new TraceSorting(store, dir, isSelfTaught(recipe));
     for (const shard of shardsOf(input)) await sorting.add(shard);
     const cap = hintedLimit(sorting.direct, recipe.distill.hintedShareMax);
     if (sorting.direct + Math.min(sorting.hinted, cap) === 0) {
@@ -72,7 +77,9 @@ export async function filterTraces(store: ArtifactStore, input: TracesInput): Pr
         'NoTraces',
         sorting.mastered > 0
           ? `The student judges ${sorting.mastered} pairs right in every sample, and no trace of the others is right: raise distill.pairs, or go on with this student.`
-          : `None of the ${sorting.judged} judgements of '${recipe.oracle.model}' ends in the gold verdict: check that it is a model that follows the prompt (maxTokens ${recipe.oracle.maxTokens} may be too few).`,
+          : isSelfTaught(recipe)
+            ? `None of the ${sorting.judged} judgements that the student drew ends in the gold verdict: raise distill.studentSamples, or begin with an oracle.`
+            : `None of the ${sorting.judged} judgements of '${recipe.oracle.model}' ends in the gold verdict: check that it is a model that follows the prompt (maxTokens ${recipe.oracle.maxTokens} may be too few).`,
       );
     }
     const traces = await store.putLines('traces', sorting.traces(cap));
@@ -129,6 +136,8 @@ class TraceSorting {
   constructor(
     private readonly store: ArtifactStore,
     private readonly dir: string,
+    /** Fine-tuning begins at the base again, so that what the student masters has to be among the traces. */
+    private readonly keepMastered: boolean,
   ) {
     this.rejectedFile = join(dir, 'rejected.jsonl');
   }
@@ -147,7 +156,7 @@ class TraceSorting {
         this.judged += 1;
         this.counts.judgement(judgement);
         if (!judgement.agreed) rejected.push(this.reject(judgement, judgement.flaw ?? 'wrong-verdict'));
-        else if (judgement.mastered) {
+        else if (judgement.mastered && !this.keepMastered) {
           this.mastered += 1;
           rejected.push(this.reject(judgement, 'mastered'));
         } else if (judgement.pass === 1) {

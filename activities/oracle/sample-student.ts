@@ -1,6 +1,7 @@
 /** Student first: what the model under training can judge itself is not asked of an oracle. */
 import type { Client } from '@temporalio/client';
 import type { GenerationOutput } from '../../engine/job.js';
+import { studentSamples } from '../../recipes/self-taught.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { readPairLines } from '../dataset/pair-lines.js';
 import type { StudentShardInput, StudentShardResult } from '../interface.js';
@@ -24,7 +25,7 @@ export async function sampleStudent(
   const reporter = new FiguresReporter('distill', client, context.notify);
   try {
     const shown = await readPairLines(store, pairs);
-    const samples = recipe.distill.studentSamples ?? 1;
+    const samples = studentSamples(recipe) ?? 1;
     const request = {
       purpose: 'student',
       model,

@@ -2,6 +2,7 @@
 import { checkBudget } from '../../recipes/check-budget.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
+import { isSelfTaught } from '../../recipes/self-taught.js';
 import { UserError } from '../../workflows/errors.js';
 import type { ResolvedRunInput } from '../../workflows/inputs.js';
 import type { ArtifactStore } from '../artifacts/store.js';
@@ -21,7 +22,7 @@ export async function planRun(store: ArtifactStore, input: ResolvedRunInput): Pr
   checkBudget(recipe, input.budget);
   const heartbeatSeconds = heartbeatSetting();
   await store.check();
-  await checkOracle(recipe.oracle);
+  if (!isSelfTaught(recipe)) await checkOracle(recipe.oracle);
   return {
     recipe,
     recipeRef: await store.putBytes('recipe', JSON.stringify(recipe, null, 2)),

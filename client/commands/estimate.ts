@@ -42,7 +42,7 @@ export async function confirmEstimate(
 }
 
 function reasonToAsk({ oracle }: Recipe, { usd }: DistillationEstimate): string | undefined {
-  if (oracle.provider === 'local') return undefined;
+  if (oracle.provider === 'local' || oracle.provider === 'none') return undefined;
   if (usd === undefined)
     return 'The cost cannot be estimated without the prices of the models (oracle.price).';
   return usd > CONFIRM_ABOVE_USD
@@ -52,6 +52,7 @@ function reasonToAsk({ oracle }: Recipe, { usd }: DistillationEstimate): string 
 
 /** The estimate as lines for people. */
 export function estimateText({ pairs, passes, usd, atMostUsd }: DistillationEstimate): string {
+  if (passes.length === 0) return `No oracle is asked: the student judges ${count(pairs)} pairs itself.`;
   const rows = passes.map(({ pass, model, questions, inputTokens, outputTokens, usd: cost }) => [
     `pass ${pass}`,
     model,

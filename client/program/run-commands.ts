@@ -18,6 +18,7 @@ export function addRunCommands(add: AddCommand): void {
         'local',
         'openai',
         'anthropic',
+        'none',
       ]),
     )
     .option('--oracle-url <url>', 'address of the endpoint')

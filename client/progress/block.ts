@@ -42,9 +42,9 @@ function stageLine(stage: StageProgress, now: number, columns: number, style: St
 function detailOf(stage: StageProgress): string {
   if (stage.state === 'failed') return stage.problem ?? 'failed';
   if (stage.state === 'running') {
-    if (!stage.figures) return '';
+    if (!stage.figures) return roundText(stage);
     const { step, total } = stage.figures;
-    return `${total > 0 ? `${formatBar(step, total, BAR_WIDTH)} ` : ''}${figuresText(stage.figures)}`;
+    return `${roundText(stage, ' ')}${total > 0 ? `${formatBar(step, total, BAR_WIDTH)} ` : ''}${figuresText(stage.figures)}`;
   }
   return [
     stage.state === 'reused' ? 'made before, reused' : '',
@@ -53,6 +53,10 @@ function detailOf(stage: StageProgress): string {
   ]
     .filter(Boolean)
     .join(' · ');
+}
+
+function roundText({ round, rounds }: StageProgress, after = ''): string {
+  return round === undefined ? '' : `round ${round} of ${rounds}${after}`;
 }
 
 /** What a person can do where the run waits for one. */

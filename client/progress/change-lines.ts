@@ -31,7 +31,8 @@ export class ChangeLines {
     this.states.set(stage.name, stage.state);
     if (stage.state !== (before ?? 'pending')) {
       this.figuresAt = now;
-      return [`${stage.name}: ${changeText(stage)}`];
+      const { round } = stage;
+      return [`${stage.name}${round === undefined ? '' : `, round ${round}`}: ${changeText(stage)}`];
     }
     if (stage.state !== 'running' || !stage.figures) return [];
     const text = `${stage.name}: ${figuresText(stage.figures)}`;

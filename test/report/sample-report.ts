@@ -113,6 +113,7 @@ export function sampleReport(): ReportData {
       label: 'Sample data of a rendering test',
       note: 'Pairs of the generated preference world judged by invented judges; none of these figures was measured.',
     },
+    rounds: [],
     run: {
       id: 'rmr1-quickstart-20260101-120000',
       recipe: 'quickstart',

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ArtifactRef } from '../../activities/artifacts/ref.js';
 import type { RejectedTrace, Trace } from '../../activities/oracle/filter-traces.js';
-import { ledgerQuery } from '../../workflows/messages.js';
+import { ledgerQuery, lineageQuery } from '../../workflows/messages.js';
 import { TestMachine } from '../support/machine.js';
 import { TINY } from '../support/tiny-recipe.js';
 
@@ -37,4 +37,27 @@ test('every pair is judged once by the student; the oracle sees its failures, an
   const ids = traces.map(({ pairId }) => pairId);
   expect(new Set(ids).size).toBe(ids.length);
   for (const { pairId } of mastered) expect(ids).not.toContain(pairId);
+});
+
+test('without an oracle: the second round is judged by the student of the first, and nobody is asked', async () => {
+  const { requests } = await machine.oracle.stats();
+  const rounds = { 'oracle.provider': 'none', 'distill.rounds': 2, 'distill.studentSamples': 3 };
+  const handle = await machine.start(
+    'trainRewardModel',
+    { overrides: { ...TINY, ...rounds } },
+    'self-taught',
+  );
+  expect(await handle.result()).toMatchObject({ state: 'completed', costUsd: 0 });
+  const { stages } = await handle.query(lineageQuery);
+  const students = stages
+    .filter(({ stage }) => stage === 'distill')
+    .map(({ parents }) => parents['student']!.sha256);
+  const models = (name: string) =>
+    stages.filter(({ stage }) => stage === name).map(({ outputs }) => outputs['model']!.sha256);
+  expect(models('sft')).toHaveLength(2);
+  expect(students).toEqual([models('base')[0], models('sft')[0]]);
+  expect(
+    stages.filter(({ stage }) => stage === 'sft').map(({ parents }) => parents['model']!.sha256),
+  ).toEqual([models('base')[0], models('base')[0]]);
+  expect((await machine.oracle.stats()).requests).toEqual(requests);
 });

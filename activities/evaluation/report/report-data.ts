@@ -33,6 +33,8 @@ export interface ReportData {
   /** In the order of training: base first. */
   systems: SystemRow[];
   comparisons: ComparisonRow[];
+  /** Of a run without an oracle: share of pairs that the student judged right, and traces, round by round. */
+  rounds: { agreement: number; traces: number }[];
   distillation?: DistillationStats;
   curves: Curves;
   examples: Example[];

@@ -110,6 +110,10 @@ export function distillationSection(data: ReportData): Html | false {
       'Traces kept',
       `${count(traces)} (${count(stats.traces.hinted)} hinted, ${percent(stats.hintedShare)} %)`,
     ],
+    ...data.rounds.map(({ agreement, traces: kept }, index): [string, string] => [
+      `Right in round ${index + 1}`,
+      `${percent(agreement)} %, ${count(kept)} traces`,
+    ]),
     ...Object.entries(stats.agreementByGold).map(([position, { judged, agreed }]): [string, string] => [
       `Agreed where ${position} is the better reply`,
       `${percent(agreed / Math.max(1, judged))} % of ${count(judged)}`,
@@ -129,10 +133,14 @@ export function distillationSection(data: ReportData): Html | false {
   ];
   return html`<h2 id="distillation">Distillation</h2>
     <p class="lead">
-      The oracle judges; agreeing traces are kept. A second pass corrects the others with the label in view:
-      those are
-      <i>hinted</i
-      >.${stats.partial ? ' Some questions stayed without an answer, because the budget ended or batches came back without them: these are fewer than the recipe asks for.' : ''}
+      ${
+        data.rounds.length > 0
+          ? html`No oracle was asked. In each round the student judged every pair several times, and one
+            judgement that ends in the label was kept; the base was fine-tuned on those and judged in the next
+            round. The figures are the last round's.`
+          : html`The oracle judges; agreeing traces are kept. A second pass corrects the others with the label
+              in view: those are <i>hinted</i>.`
+      }${stats.partial ? ' Some questions stayed without an answer, because the budget ended or batches came back without them: these are fewer than the recipe asks for.' : ''}
     </p>
     <div class="grid2">
       <div class="card">
