@@ -1,9 +1,15 @@
-/** `npm run bench -- NAME [--json]`: one benchmark, its figures as text or JSON. */
+/**
+ * `npm run bench -- NAME [PART ...] [--json]`: one benchmark, its figures as text or JSON; the JSON is kept in
+ * `.rmr1/bench/NAME.json` too.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { homeFromEnvironment } from '../infra/local/home.js';
 import type { BenchResult } from './result.js';
 
 const BENCHMARKS: Record<
   string,
-  { about: string; load: () => Promise<{ run: () => Promise<BenchResult[]> }> }
+  { about: string; load: () => Promise<{ run: (parts: string[]) => Promise<BenchResult[]> }> }
 > = {
   tax: {
     about: 'training stages with Temporal, S3 and checkpoints against the bare engine (goal ≤ 1.03)',
@@ -20,7 +26,7 @@ const BENCHMARKS: Record<
   },
   parity: {
     about:
-      'tokens, prompts and log-probabilities against transformers and peft (goal <= 1e-4; makes a Python environment)',
+      'forward passes, training runs and reward models against transformers, peft and TRL; parts: forward training reward (goal <= 1e-4; makes a Python environment)',
     load: () => import('./parity.js'),
   },
   recovery: {
@@ -48,25 +54,41 @@ const BENCHMARKS: Record<
 
 async function main(args: string[]): Promise<number> {
   const json = args.includes('--json');
-  const [name] = args.filter((argument) => !argument.startsWith('--'));
+  const [name, ...parts] = args.filter((argument) => !argument.startsWith('--'));
   const benchmark = name === undefined ? undefined : BENCHMARKS[name];
   if (!benchmark) {
     const list = Object.entries(BENCHMARKS).map(([key, { about }]) => `  ${key.padEnd(12)}${about}`);
-    console.error(`Usage: npm run bench -- NAME [--json]\n\n${list.join('\n')}`);
+    console.error(`Usage: npm run bench -- NAME [PART ...] [--json]\n\n${list.join('\n')}`);
     return args.includes('--help') ? 0 : 2;
   }
-  const results = await (await benchmark.load()).run();
-  if (json) console.log(JSON.stringify(results.length === 1 ? results[0] : results, null, 2));
+  const results = await (await benchmark.load()).run(parts);
+  const text = JSON.stringify(results.length === 1 ? results[0] : results, null, 2);
+  const kept = join(homeFromEnvironment(), 'bench');
+  mkdirSync(kept, { recursive: true });
+  writeFileSync(join(kept, `${name}.json`), `${text}\n`);
+  if (json) console.log(text);
   else for (const result of results) console.log(describe(result));
-  return 0;
+  return results.some(({ met }) => met === false) ? 1 : 0;
 }
 
-function describe({ name, case: which, ours, peer, ratio, goal, unit, runs, machine }: BenchResult): string {
+function describe({
+  name,
+  case: which,
+  ours,
+  peer,
+  ratio,
+  goal,
+  met,
+  unit,
+  runs,
+  machine,
+}: BenchResult): string {
   const figures = [`ours ${round(ours)} ${unit}`];
   if (peer !== null) figures.push(`peer ${round(peer)} ${unit}`);
   if (ratio !== null) figures.push(`ratio ${ratio.toFixed(3)}`);
-  if (goal !== null) figures.push(`goal ${goal}`);
-  return `${name}${which ? ` (${which})` : ''}: ${figures.join(', ')}; median of ${runs.ours.length}; ${machine}`;
+  if (goal !== null) figures.push(`goal ${goal}${met === false ? ' MISSED' : ''}`);
+  const of = met === undefined ? 'median' : 'largest';
+  return `${name}${which ? ` (${which})` : ''}: ${figures.join(', ')}; ${of} of ${runs.ours.length}; ${machine}`;
 }
 
 function round(value: number): string {

@@ -12,9 +12,12 @@ import { mergeAdapter } from '../engine/model/merge-adapter.js';
 import { parameterLayout } from '../engine/model/parameters.js';
 import { TrainingRuntime } from '../engine/model/runtime.js';
 import { renderPrompt } from '../engine/tokenizer/chat.js';
+import { distanceResult } from './parity/distance.js';
 import { askPython, parityPython } from './parity/python.js';
 import { CONVERSATIONS, TEXTS } from './parity/texts.js';
-import { type BenchResult, machine, versions } from './result.js';
+import { rewardParity } from './parity/reward.js';
+import { trainingParity } from './parity/training.js';
+import type { BenchResult } from './result.js';
 
 interface Forward {
   items: { ids: number[]; logps: number[] }[];
@@ -27,11 +30,26 @@ interface Adapted {
   versions: Record<string, string>;
 }
 
+const UNIT = 'largest difference of a log-probability';
+
 /** @throws where a token or a prompt differs; distances of log-probabilities are what is reported */
-export async function run(): Promise<BenchResult[]> {
+export async function run(parts: readonly string[] = []): Promise<BenchResult[]> {
+  const unknown = parts.find((part) => !(part in PARTS));
+  if (unknown !== undefined)
+    throw new Error(`parity has no part ${unknown}: ${Object.keys(PARTS).join(', ')}`);
   const python = parityPython((message) => process.stderr.write(`${message}\n`));
-  return [await smollm2(python), await adapters(python)];
+  const results: BenchResult[] = [];
+  for (const [name, part] of Object.entries(PARTS))
+    if (parts.length === 0 || parts.includes(name)) results.push(...(await part(python)));
+  return results;
 }
+
+/** What can be asked for by name; all of it otherwise. */
+const PARTS: Record<string, (python: string) => Promise<BenchResult[]>> = {
+  forward: async (python) => [await smollm2(python), await adapters(python)],
+  training: trainingParity,
+  reward: rewardParity,
+};
 
 const worst = (ours: ArrayLike<number>, theirs: readonly number[]): number =>
   theirs.reduce((most, value, i) => Math.max(most, Math.abs(value - ours[i]!)), 0);
@@ -56,7 +74,7 @@ async function smollm2(python: string): Promise<BenchResult> {
     distances.push(worst(own.subarray(1), theirs.logps));
   }
   await runtime.release();
-  return result('SmolLM2-135M-Instruct, texts against transformers', distances, peer.versions);
+  return distanceResult('SmolLM2-135M-Instruct, texts against transformers', UNIT, distances, peer.versions);
 }
 
 /** A small decoder with adapters: ours, PEFT's on the same base, and the merged export in transformers. */
@@ -99,23 +117,13 @@ async function adapters(python: string): Promise<BenchResult> {
     const own = await runtime.logprobs({ rows: 1, length: ids.length, tokens: Int32Array.from(ids) });
     await runtime.release();
     const distances = [worst(own.subarray(1), peer.adapted), worst(own.subarray(1), peer.merged)];
-    return result('adapters: PEFT on the base, and the merged export', distances, peer.versions);
+    return distanceResult(
+      'adapters: PEFT on the base, and the merged export',
+      UNIT,
+      distances,
+      peer.versions,
+    );
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-function result(which: string, distances: number[], peer: Record<string, string>): BenchResult {
-  return {
-    name: 'parity',
-    case: which,
-    ratio: null,
-    goal: 1e-4,
-    ours: Math.max(...distances),
-    peer: null,
-    unit: 'largest difference of a log-probability',
-    runs: { ours: distances },
-    machine: machine(),
-    versions: versions(peer),
-  };
 }

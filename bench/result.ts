@@ -11,6 +11,8 @@ export interface BenchResult {
   /** ours ÷ peer; null where there is nothing to compare with. */
   ratio: number | null;
   goal: number | null;
+  /** Whether the goal was reached, for benchmarks that fail where it was not. */
+  met?: boolean;
   ours: number;
   peer: number | null;
   unit: string;

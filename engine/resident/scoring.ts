@@ -50,4 +50,9 @@ export class Scorer {
     }
     return scores;
   }
+
+  /** Frees the native memory; the scorer is not usable afterwards. */
+  async release(): Promise<void> {
+    await this.runtime.release();
+  }
 }

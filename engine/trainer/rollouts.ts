@@ -3,8 +3,11 @@ import { correctnessReward } from '../../judge/reward.js';
 import type { EncodedGrpoPrompt } from '../data/prompts.js';
 import { hashId } from '../data/random.js';
 import { groupAdvantages } from '../loss/advantages.js';
+import type { LoadedModel } from '../checkpoint/model-directory.js';
+import type { GrpoJob } from '../job.js';
 import type { Decoder, DecoderWeights, GenerationSettings } from '../rollout/decoder.js';
 import type { TextTokenizer } from '../tokenizer/tokenizer.js';
+import { rolloutRows } from './batches.js';
 
 /** A prompt and one completion of it. */
 export interface Rollout {
@@ -29,13 +32,36 @@ export interface DrawnPrompt {
   epoch: number;
 }
 
+/** How rollouts are drawn and compared. */
+export type RolloutSettings = GenerationSettings & { divideAdvantages?: boolean };
+
+/** Those of step `step` of a job. */
+export function rolloutSettings(
+  job: GrpoJob,
+  { layout, tokenizer }: LoadedModel,
+  step: number,
+): RolloutSettings {
+  const { config } = layout;
+  return {
+    samples: job.groupSize,
+    temperature: job.temperature,
+    ...(job.topP === undefined ? {} : { topP: job.topP }),
+    divideAdvantages: job.objective !== 'dr-grpo',
+    maxNewTokens: job.maxNewTokens,
+    batchSize: rolloutRows(config, Math.min(config.maxLength, job.maxPromptTokens + job.maxNewTokens)),
+    seed: job.seed,
+    step,
+    stops: [tokenizer.endOfText],
+  };
+}
+
 /** @returns one group of `settings.samples` rollouts for each prompt, in order */
 export async function rollOut(
   decoder: Decoder,
   tokenizer: TextTokenizer,
   weights: DecoderWeights,
   drawn: readonly DrawnPrompt[],
-  settings: GenerationSettings & { divideAdvantages?: boolean },
+  settings: RolloutSettings,
 ): Promise<Rollout[][]> {
   const completions = await decoder.generate(
     weights,

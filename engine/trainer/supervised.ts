@@ -1,14 +1,15 @@
 /** The job `supervised`: negative log-likelihood on the tokens that carry weight (RM-R1, section 3: distillation). */
 import { EpochOrder, supervisedStep, supervisedSteps } from '../data/epochs.js';
-import { readSupervisedData } from '../data/supervised-data.js';
+import { readSupervisedData, type EncodedSample } from '../data/supervised-data.js';
 import { badJob } from '../errors.js';
 import type { SupervisedJob } from '../job.js';
+import type { TrainingRuntime } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { perToken, planMicroBatches, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { loadSourceModel } from './source-model.js';
 import { namesOf, requireFiniteLoss } from './divergence.js';
-import { createRuntime, planTraining } from './training-plan.js';
+import { createRuntime, planTraining, type TrainingPlan } from './training-plan.js';
 import { TrainingSession, type Step } from './training-session.js';
 
 /** Train until the job's last step or a stop; see `TrainingSession` for what is written. */
@@ -32,24 +33,10 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
     const batch = supervisedStep(order, samples.length, job.batchSize, number - 1).map(
       ({ item }) => samples[item]!,
     );
-    const sequences = batch.map((sample) => sample.tokens);
-    const weights = batch.map((sample) => sample.weights);
-    const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
-    let loss = 0;
-    for (const rows of planMicroBatches(
-      sequences.map((ids) => ids.length),
-      plan.batches,
-    )) {
-      const micro = { ...tokenBatch(rows, sequences, tokenizer.padding), weights: perToken(rows, weights) };
-      const part = await runtime.gradSupervised(micro, totalWeight);
-      requireFiniteLoss(part.loss, () => namesOf(rows, (index) => batch[index]!.id));
-      loss += part.loss;
-      await io.breathe();
-    }
+    const { loss, tokens } = await accumulateSupervised(runtime, plan, batch, () => io.breathe());
     const rate = learningRate(job.optimizer, number - 1, totalSteps);
     const { gradNorm } = await runtime.applyAdamW(rate);
     state.updates = runtime.state.step;
-    const tokens = sequences.reduce((sum, sequence) => sum + sequence.length, 0);
     return { tokens, learningRate: rate, gradNorm, loss };
   };
 
@@ -58,4 +45,33 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   } finally {
     await runtime.release();
   }
+}
+
+/**
+ * Add the gradient of one optimiser update to `runtime`: the mean negative log-likelihood of the batch's weighted tokens.
+ * @param breathe called between runs of the graph
+ * @returns the loss, and the tokens that went through the graph
+ */
+export async function accumulateSupervised(
+  runtime: TrainingRuntime,
+  { model, batches }: TrainingPlan,
+  batch: readonly EncodedSample[],
+  breathe: () => Promise<void>,
+): Promise<{ loss: number; tokens: number }> {
+  const sequences = batch.map((sample) => sample.tokens);
+  const weights = batch.map((sample) => sample.weights);
+  const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
+  const sizes = sequences.map((ids) => ids.length);
+  let loss = 0;
+  for (const rows of planMicroBatches(sizes, batches)) {
+    const micro = {
+      ...tokenBatch(rows, sequences, model.tokenizer.padding),
+      weights: perToken(rows, weights),
+    };
+    const part = await runtime.gradSupervised(micro, totalWeight);
+    requireFiniteLoss(part.loss, () => namesOf(rows, (index) => batch[index]!.id));
+    loss += part.loss;
+    await breathe();
+  }
+  return { loss, tokens: sizes.reduce((sum, size) => sum + size, 0) };
 }
