@@ -39,8 +39,8 @@ export class Records {
   }
 
   /** Writes bytes under a key of the caller's. */
-  async putBytes(key: string, body: Uint8Array): Promise<void> {
-    await this.bucket.put(key, body);
+  async putBytes(key: string, body: Uint8Array, condition?: WriteCondition): Promise<void> {
+    await this.bucket.put(key, body, condition);
   }
 
   /**

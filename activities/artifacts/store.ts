@@ -171,8 +171,8 @@ export class ArtifactStore {
   }
 
   /** Writes bytes under a key of the caller's, for logs that are made of segments. */
-  putSegment(key: string, body: Uint8Array): Promise<void> {
-    return this.records.putBytes(key, body);
+  putSegment(key: string, body: Uint8Array, condition?: WriteCondition): Promise<void> {
+    return this.records.putBytes(key, body, condition);
   }
 
   /** The bytes of a segment, or only the first so many of them; `undefined` where there is none. */

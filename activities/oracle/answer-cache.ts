@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Message } from '../../judge/pair.js';
 import { canonicalJson } from '../artifacts/canonical-json.js';
+import { isStoreError, StoreError } from '../artifacts/errors.js';
 import { mapLimit } from '../artifacts/map-limit.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import {
@@ -53,6 +54,22 @@ export function runPrefix(run: string): string {
 /** Where everything lies that one scheduled activity of a run paid for, in all its attempts. */
 export function activityPrefix({ run, activity }: Pick<Writer, 'run' | 'activity'>): string {
   return `${runPrefix(run)}${sha256(activity).slice(0, 24)}/`;
+}
+
+function segmentKey(writer: Writer, serial: number): string {
+  return `${activityPrefix(writer)}${writer.attempt}-${String(serial).padStart(6, '0')}.jsonl`;
+}
+
+/** A segment without records, which no attempt writes into its own log. */
+function isSeal({ asked, released, answers }: SegmentHeader): boolean {
+  return asked.length === 0 && released.length === 0 && answers.length === 0;
+}
+
+function sealed({ attempt, activity }: Writer): StoreError {
+  return new StoreError(
+    'Fenced',
+    `Attempt ${attempt} of activity ${activity} may ask nothing more: a later attempt has taken over. Stop this process; the later attempt goes on.`,
+  );
 }
 
 interface Place {
@@ -107,10 +124,51 @@ export class AnswerCache {
   /** Write one segment; when this returns, everything in it is durable and known. */
   async put(writer: Writer, serial: number, records: SegmentRecords): Promise<void> {
     const { header, bytes } = encodeSegment(writer, records);
-    const name = `${writer.attempt}-${String(serial).padStart(6, '0')}`;
-    const key = `${activityPrefix(writer)}${name}.jsonl`;
+    const key = segmentKey(writer, serial);
     await this.store.putSegment(key, bytes);
     this.note(key, header);
+  }
+
+  /**
+   * Write the segment that follows in the log of one attempt.
+   * @returns its serial: `serial`, or a later one where earlier writes took effect although their answers were lost.
+   * @throws StoreError `Fenced` where a later attempt has sealed this log.
+   */
+  async append(writer: Writer, serial: number, records: SegmentRecords): Promise<number> {
+    const { header, bytes } = encodeSegment(writer, records);
+    for (let next = serial; ; next++) {
+      const key = segmentKey(writer, next);
+      try {
+        await this.store.putSegment(key, bytes, { ifNoneMatch: true });
+        this.note(key, header);
+        return next;
+      } catch (error) {
+        if (!isStoreError(error, 'PreconditionFailed')) throw error;
+        const standing = await this.readHeader(key);
+        if (standing && isSeal(standing)) throw sealed(writer);
+      }
+    }
+  }
+
+  /**
+   * End the logs of all earlier attempts of an activity: a worker that stood still and goes on can put nothing on
+   * record any more, so it sends nothing, and what its successor counts is all that was ever sent.
+   */
+  async sealEarlier(writer: Writer): Promise<void> {
+    for (let attempt = 1; attempt < writer.attempt; attempt++) {
+      const earlier = { ...writer, attempt };
+      const keys = await this.store.listKeys(`${activityPrefix(writer)}${attempt}-`);
+      const serials = keys.map((key) => Number(/-(\d+)\.jsonl$/.exec(key)?.[1]));
+      const last = Math.max(-1, ...serials);
+      const standing = last < 0 ? undefined : await this.readHeader(segmentKey(earlier, last));
+      if (standing && isSeal(standing)) continue;
+      await this.append(earlier, last + 1, { asked: [], released: [], answers: [] }).catch(
+        (error: unknown) => {
+          // Another attempt, or this one before its answer was lost, did it.
+          if (!isStoreError(error, 'Fenced')) throw error;
+        },
+      );
+    }
   }
 
   /** Store many answers at once, as a batch's shard of results: sealed segments of at most 512 answers. */

@@ -27,7 +27,7 @@ export class Journal {
   private lastCommit = -Infinity;
 
   constructor(
-    private readonly cache: Pick<AnswerCache, 'put'>,
+    private readonly cache: Pick<AnswerCache, 'append'>,
     readonly writer: Writer,
     private readonly commitEveryMs = COMMIT_EVERY_MS,
   ) {}
@@ -62,7 +62,7 @@ export class Journal {
       this.lastCommit = Date.now();
       const batch = this.pending.splice(0, SEGMENT_RECORDS);
       try {
-        await this.cache.put(this.writer, this.serial++, recordsOf(batch));
+        this.serial = (await this.cache.append(this.writer, this.serial, recordsOf(batch))) + 1;
         for (const { resolve } of batch) resolve();
       } catch (error) {
         for (const { reject } of batch) reject(error);

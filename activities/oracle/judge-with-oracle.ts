@@ -26,6 +26,15 @@ export type { OracleJudgement } from './judgement.js';
 /** A cancelled shard sends nothing more, and waits so long for the answers that are paid for already. */
 const DRAIN_MS = 10_000;
 
+/** What a shard is made of; simulations replace it. */
+export interface ShardParts {
+  backend?: OracleBackend;
+  /** Least time between two segments of the log. */
+  commitEveryMs?: number;
+  /** Those of the process; by default all shards of a run in this process share theirs. */
+  slots?: CallSlots;
+}
+
 /**
  * Judge the pairs `from`…`to` with the oracle. A question that was ever answered is not asked again.
  * @throws UserError `OracleUnreachable` (retried), `OracleCredentials`, `OracleRejected`.
@@ -33,21 +42,24 @@ const DRAIN_MS = 10_000;
 export async function judgeWithOracle(
   store: ArtifactStore,
   input: OracleShardInput,
+  parts: ShardParts = {},
 ): Promise<OracleShardResult> {
   const { oracle } = input;
-  const shard = new Shard(input, answerCache(store), writerOf(input));
+  const shard = new Shard(input, answerCache(store), writerOf(input), parts);
   const timer = setInterval(() => shard.beat(), 2000);
   try {
     const tasks = await shardTasks(store, input);
     await shard.open(tasks);
-    const judgements = await withCallSlots(input.context.runId, oracle.concurrency, (slots) =>
+    const judgeAll = (slots: CallSlots) =>
       mapLimit(tasks, LANES_PER_CALL * oracle.concurrency, (task) =>
         shard.judge(slots, task).catch((error: unknown) => {
           if (!isHandedBack(input)) throw error;
           return undefined;
         }),
-      ),
-    );
+      );
+    const judgements = parts.slots
+      ? await judgeAll(parts.slots)
+      : await withCallSlots(input.context.runId, oracle.concurrency, judgeAll);
     const handedBack = isHandedBack(input);
     if (Context.current().cancellationSignal.aborted && !handedBack) await cancelled();
     const kept = judgements.filter((judgement) => judgement !== undefined);
@@ -104,9 +116,10 @@ class Shard {
     private readonly input: OracleShardInput,
     private readonly cache: AnswerCache,
     private readonly writer: Writer,
+    { backend, commitEveryMs }: ShardParts,
   ) {
-    this.backend = openBackend(input.oracle);
-    this.journal = new Journal(cache, writer);
+    this.backend = backend ?? openBackend(input.oracle);
+    this.journal = new Journal(cache, writer, commitEveryMs);
     this.allowance = new Allowance(input.budgetUsd);
     this.spent = emptyEntry(writer);
   }
@@ -114,6 +127,7 @@ class Shard {
   /** Look up what is answered already, and what earlier attempts of this activity spent of its allowance. */
   async open(tasks: readonly Task[]): Promise<void> {
     const again = this.writer.attempt > 1;
+    if (again) await this.cache.sealEarlier(this.writer);
     await this.cache.refresh({ now: again });
     if (again) this.earlier = await spentByActivity(this.cache, this.writer);
     for (const { usd, unanswered } of this.earlier) this.allowance.charge(usd + unanswered.usd);

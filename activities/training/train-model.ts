@@ -20,12 +20,14 @@ import { engineJob, trainingIdentity } from './training-job.js';
 
 /**
  * Run a training stage to its end, or to a checkpoint when the activity is cancelled or its worker shuts down.
+ * @param engine how an engine is started; simulations replace it.
  * @throws UserError `TrainerLost` (retried, resumes), `TrainerRefused`, `DiskFull`; StoreError.
  */
 export async function trainModel(
   store: ArtifactStore,
   client: Client,
   input: TrainInput,
+  engine = startEngine,
 ): Promise<TrainResult> {
   const identity = trainingIdentity(input);
   const key = stageKey(identity);
@@ -44,7 +46,7 @@ export async function trainModel(
     }
     const standing = await findStage(store, identity);
     if (standing) return { status: 'done', outcome: standing };
-    return await trainUnderLease(store, input, key, owner, reporter, signal);
+    return await trainUnderLease(store, input, key, owner, reporter, signal, engine);
   } catch (error) {
     // Cancelled before the engine ran: nothing is lost, the workflow decides whether to call again.
     if (signal.aborted && (error as Error).name === 'AbortError')
@@ -63,6 +65,7 @@ async function trainUnderLease(
   owner: string,
   reporter: FiguresReporter,
   signal: AbortSignal,
+  start: typeof startEngine,
 ): Promise<TrainResult> {
   const began = Date.now();
   const { attempt, latest } = await store.claimStage(key, owner);
@@ -85,7 +88,7 @@ async function trainUnderLease(
       () => stop(),
       () => reporter.checkpointStored(),
     );
-    const engine = await startEngine(job, dir, (event) => {
+    const engine = await start(job, dir, (event) => {
       reporter.take(event);
       if (event.type === 'checkpoint') uploads.add(event.step, event.dir);
     });

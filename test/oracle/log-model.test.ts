@@ -167,6 +167,40 @@ describe('the log of oracle answers', () => {
   });
 });
 
+describe('a later attempt', () => {
+  const two = (store: MemoryStore) => {
+    const caches = [new AnswerCache(store), new AnswerCache(store)];
+    return { zombie: begin({ store, caches }, 1), later: begin({ store, caches }, 2), cache: caches[0]! };
+  };
+
+  it('ends the log of the one before: what was not on record by then is never sent', async () => {
+    const { zombie, later, cache } = two(new MemoryStore());
+    await zombie.asked(KEYS[0]!, WORST);
+    await cache.sealEarlier(later.writer);
+    await cache.sealEarlier(later.writer);
+    await expect(zombie.asked(KEYS[1]!, WORST)).rejects.toMatchObject({ type: 'Fenced' });
+    await expect(zombie.answered(KEYS[0]!, answerOf(KEYS[0]!, 1))).rejects.toMatchObject({ type: 'Fenced' });
+    await later.asked(KEYS[1]!, WORST);
+    const [entry] = tally(await cache.headers(runPrefix(RUN)));
+    expect(entry).toMatchObject({ calls: 0, unanswered: { calls: 2 } });
+  });
+
+  it('does not take a write whose answer was lost for its own end', async () => {
+    const store = new MemoryStore();
+    const { zombie, cache } = two(store);
+    const put = store.putSegment.bind(store);
+    store.putSegment = async (...given) => {
+      await put(...given);
+      throw new Error('the answer was lost');
+    };
+    await expect(zombie.asked(KEYS[0]!, WORST)).rejects.toThrow('lost');
+    store.putSegment = put;
+    await zombie.asked(KEYS[1]!, WORST);
+    const [entry] = tally(await cache.headers(runPrefix(RUN)));
+    expect(entry).toMatchObject({ unanswered: { calls: 2 } });
+  });
+});
+
 interface Money {
   cap: number | undefined;
   leases: Map<string, number>;

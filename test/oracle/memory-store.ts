@@ -1,4 +1,6 @@
 /** The part of the store that oracle activities touch, in memory: several caches over one are several workers. */
+import type { WriteCondition } from '../../activities/artifacts/bucket.js';
+import { StoreError } from '../../activities/artifacts/errors.js';
 import type { ArtifactRef } from '../../activities/artifacts/ref.js';
 import type { ArtifactStore } from '../../activities/artifacts/store.js';
 import { fakeRef } from '../support/fake-activities.js';
@@ -9,8 +11,10 @@ export class MemoryStore {
   /** Set it to lose writes: called before each one. */
   onPut: (key: string) => void | Promise<void> = () => undefined;
 
-  async putSegment(key: string, body: Uint8Array): Promise<void> {
+  async putSegment(key: string, body: Uint8Array, condition?: WriteCondition): Promise<void> {
     await this.onPut(key);
+    if (condition && 'ifNoneMatch' in condition && this.segments.has(key))
+      throw new StoreError('PreconditionFailed', `${key} was changed by another writer.`);
     this.segments.set(key, Buffer.from(body));
   }
   async getSegment(key: string, firstBytes?: number): Promise<Buffer | undefined> {
