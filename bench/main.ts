@@ -38,6 +38,10 @@ const BENCHMARKS: Record<
       'distillation at 64 in flight against a bare loop of the openai client (goal >= 0.95); 100,000 pairs',
     load: () => import('./oracle.js'),
   },
+  'less-oracle': {
+    about: 'accuracy of the final judge against oracle calls, seven ways of asking less (an hour)',
+    load: () => import('./less-oracle.js'),
+  },
   quickstart: {
     about: 'wall time by stage and peak memory of each process',
     load: () => import('./quickstart.js'),

@@ -30,6 +30,15 @@ export async function startEnvironment(): Promise<TestWorkflowEnvironment> {
   });
 }
 
+/** A server whose clock jumps over timers while nothing else is to be done; it knows no search attributes. */
+export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
+  const { path } = await resolveBinary('temporal-test-server');
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  return TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path } },
+  });
+}
+
 let bundle: Promise<WorkflowBundle> | undefined;
 
 /** Bundling takes seconds: once per process. */
