@@ -28,6 +28,7 @@ import { CrashPoints } from './crash-points.js';
 import { deploymentOptions } from './deployment-options.js';
 import { logger } from './logger.js';
 import { metricsOptions, watchQueues } from './metrics.js';
+import { keepHeapSmall } from './small-heap.js';
 import { SteadyHeartbeats } from './steady-heartbeats.js';
 import { TypedFailures } from './typed-failures.js';
 
@@ -39,6 +40,7 @@ async function main(names: string[]): Promise<void> {
   if (unknown.length > 0) throw new Error(`Unknown worker kind '${unknown[0]}'. Kinds: ${KINDS.join(', ')}.`);
   const kinds = names.length > 0 ? (names as Kind[]) : [...KINDS];
 
+  keepHeapSmall();
   Runtime.install({
     // Signals are handled below: `Runtime` would otherwise shut down before the trainer has saved.
     shutdownSignals: [],
