@@ -15,7 +15,7 @@ import type { BenchmarkInput } from '../workflows/benchmark-input.js';
 import { type BenchResult, machine, median, versions } from './result.js';
 
 const ROUNDS = 3;
-const ITEMS = 1500;
+const ITEMS = 3000;
 const LATENCY_MS = 500;
 const IN_FLIGHT = 32;
 const MODEL = 'world-oracle-a';

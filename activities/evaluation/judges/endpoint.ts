@@ -4,6 +4,7 @@ import type { Message } from '../../../judge/pair.js';
 import { UserError } from '../../../workflows/errors.js';
 import type { EndpointSettings } from '../../../workflows/judge-settings.js';
 import { assertAllowedUrl, NO_REDIRECTS } from '../../allowed-url.js';
+import { plainFetch } from '../../oracle/backends/plain-fetch.js';
 import { Throttled, type ChatAnswer, type ChatParameters } from './judge.js';
 
 export interface EndpointAnswer extends ChatAnswer {
@@ -41,6 +42,7 @@ export class Endpoint {
     this.client = new OpenAI({
       apiKey: key,
       maxRetries: 0,
+      fetch: plainFetch,
       timeout: timeoutSeconds * 1000,
       ...(baseUrl ? { baseURL: baseUrl, ...NO_REDIRECTS } : {}),
     });
