@@ -55,4 +55,4 @@ test('goes on in a new execution when its history has grown long', async () => {
   // Asked for once by every execution, and the same batch each time.
   expect(submissions.length).toBeGreaterThan(1);
   expect(new Set(submissions).size).toBe(1);
-});
+}, 240_000);
