@@ -26,7 +26,7 @@ const BENCHMARKS: Record<
   },
   parity: {
     about:
-      'forward passes, training runs and reward models against transformers, peft and TRL; parts: forward training reward (goal <= 1e-4; makes a Python environment)',
+      'forward passes, training runs and exports against transformers, peft, TRL and onnxruntime; parts: forward training reward onnx (goal <= 1e-4; makes a Python environment)',
     load: () => import('./parity.js'),
   },
   recovery: {

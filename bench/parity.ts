@@ -13,6 +13,7 @@ import { parameterLayout } from '../engine/model/parameters.js';
 import { TrainingRuntime } from '../engine/model/runtime.js';
 import { renderPrompt } from '../engine/tokenizer/chat.js';
 import { distanceResult } from './parity/distance.js';
+import { onnxParity } from './parity/onnx.js';
 import { askPython, parityPython } from './parity/python.js';
 import { CONVERSATIONS, TEXTS } from './parity/texts.js';
 import { rewardParity } from './parity/reward.js';
@@ -49,6 +50,7 @@ const PARTS: Record<string, (python: string) => Promise<BenchResult[]>> = {
   forward: async (python) => [await smollm2(python), await adapters(python)],
   training: trainingParity,
   reward: rewardParity,
+  onnx: onnxParity,
 };
 
 const worst = (ours: ArrayLike<number>, theirs: readonly number[]): number =>

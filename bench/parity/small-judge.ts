@@ -2,11 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeModelFiles } from '../../engine/checkpoint/model-directory.js';
+import { engineJobSchema, type SupervisedJob } from '../../engine/job.js';
 import { initializeParameters } from '../../engine/model/initialize.js';
 import { parameterLayout } from '../../engine/model/parameters.js';
 import { TextTokenizer } from '../../engine/tokenizer/tokenizer.js';
 import { writeTokenizer } from '../../engine/tokenizer/tokenizer-files.js';
 import { buildWordLevel } from '../../engine/tokenizer/word-level.js';
+import { runSupervised } from '../../engine/trainer/supervised.js';
+import { QUIET } from './our-training.js';
 
 const WORDS = 'compare clear vague short long kind rude first second because therefore'.split(' ');
 const TAGS = ['<eval>', '</eval>', '<answer>', '</answer>', '[[A]]', '[[B]]', 'A', 'B'];
@@ -40,6 +43,29 @@ export function writeSmallModel(dir: string, { tieEmbeddings }: { tieEmbeddings:
   const parameters = initializeParameters(layout, 1);
   writeModelFiles(model, { layout, parameters, tokenizer, tokenizerDir: join(dir, 'tokenizer') });
   return model;
+}
+
+/**
+ * A small judge with a head of its own after a few epochs of the verdicts `data`: it knows the form, and is right often
+ * but not always, so that its groups disagree.
+ * @returns its directory
+ */
+export async function trainedSmallModel(dir: string, data: string): Promise<string> {
+  const job = engineJobSchema.parse({
+    kind: 'supervised',
+    seed: 4,
+    model: { from: 'directory', path: writeSmallModel(dir, { tieEmbeddings: false }) },
+    data,
+    outputDir: join(dir, 'trained'),
+    threads: 1,
+    checkpointEverySteps: 1_000,
+    optimizer: { learningRate: 3e-3 },
+    epochs: 4,
+    batchSize: 8,
+    maxLength: 64,
+  }) as SupervisedJob;
+  await runSupervised(job, QUIET);
+  return join(job.outputDir, 'model');
 }
 
 /** Write prompts of several lengths with verdicts; serves supervised and GRPO jobs. @returns its path */

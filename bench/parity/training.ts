@@ -9,20 +9,23 @@ import { join } from 'node:path';
 import { writeAdapterFiles } from '../../engine/checkpoint/adapter-directory.js';
 import { engineJobSchema, type GrpoJob, type SupervisedJob } from '../../engine/job.js';
 import { adapterLayout } from '../../engine/model/adapter.js';
-import { runSupervised } from '../../engine/trainer/supervised.js';
 import { loadSourceModel } from '../../engine/trainer/source-model.js';
 import type { BenchResult } from '../result.js';
 import { distanceResult } from './distance.js';
-import { QUIET, readVector, trainGrpo, trainSupervised, type OurRun } from './our-training.js';
+import { readVector, trainGrpo, trainSupervised, type OurRun } from './our-training.js';
 import { askPython } from './python.js';
-import { COMPLETION_TOKENS, PROMPT_TOKENS, writeSmallModel, writeVerdicts } from './small-judge.js';
+import {
+  COMPLETION_TOKENS,
+  PROMPT_TOKENS,
+  trainedSmallModel,
+  writeSmallModel,
+  writeVerdicts,
+} from './small-judge.js';
 
 const STEPS = 10;
 const THREADS = 1;
 /** Micro-batches of an update in TRL; the engine packs the same samples by tokens. */
 const ACCUMULATION = 2;
-/** Steps after which the small judge is right about half the time, so that groups disagree. */
-const WARM_UP_EPOCHS = 4;
 
 const OPTIMIZER = { learningRate: 2e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 
@@ -128,7 +131,7 @@ async function grpo(
   const job = engineJobSchema.parse({
     kind: 'grpo',
     seed: 5,
-    model: { from: 'directory', path: await warmModel(dir, data) },
+    model: { from: 'directory', path: await trainedSmallModel(dir, data) },
     data,
     outputDir: join(dir, 'out'),
     threads: THREADS,
@@ -190,25 +193,6 @@ async function grpo(
       answer.versions,
     ),
   ];
-}
-
-/** The small judge after a few epochs of its verdicts. @returns its directory */
-async function warmModel(dir: string, data: string): Promise<string> {
-  const job = engineJobSchema.parse({
-    kind: 'supervised',
-    seed: 4,
-    model: { from: 'directory', path: writeSmallModel(dir, { tieEmbeddings: false }) },
-    data,
-    outputDir: join(dir, 'warm'),
-    threads: THREADS,
-    checkpointEverySteps: 1_000,
-    optimizer: { ...OPTIMIZER, learningRate: 3e-3 },
-    epochs: WARM_UP_EPOCHS,
-    batchSize: 8,
-    maxLength: 64,
-  }) as SupervisedJob;
-  await runSupervised(job, QUIET);
-  return join(dir, 'warm', 'model');
 }
 
 function compare(name: string, run: OurRun, answer: Answer, file: string): BenchResult[] {

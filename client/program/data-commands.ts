@@ -47,6 +47,15 @@ export function addDataCommands(add: AddCommand): void {
     .option('--max-new-tokens <n>', 'longest judgement', wholeNumber);
 
   add(
+    'export',
+    'write a trained judge as an ONNX model that any onnxruntime runs',
+    'rmr1 export --model quickstart-seed1 --out judge-onnx',
+    () => import('../commands/export.js'),
+  )
+    .requiredOption('--model <run|dir>', 'a finished run, or a model directory in Hugging Face layout')
+    .requiredOption('--out <dir>', 'directory to make');
+
+  add(
     'score',
     'score verdicts on a published benchmark, made by any judge anywhere',
     'rmr1 score --benchmark rm-bench --verdicts verdicts.jsonl\n' +

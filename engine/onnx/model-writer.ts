@@ -23,13 +23,25 @@ export function writeModel(graph: GraphContents): Uint8Array {
   w.tag(1, WireType.Varint).int64(IR_VERSION);
   w.tag(2, WireType.LengthDelimited).string('rmr1');
   message(w, 7, () => writeGraph(w, graph, graph.name, graph.initializers, graph.renames));
-  for (const [domain, version] of [['', OPSET] as const, [CONTRIB, 1] as const]) {
+  const domains = [['', OPSET] as const, [CONTRIB, 1] as const];
+  for (const [domain, version] of domains.filter(([name]) => name === '' || uses(graph, name))) {
     message(w, 8, () => {
       w.tag(1, WireType.LengthDelimited).string(domain);
       w.tag(2, WireType.Varint).int64(version);
     });
   }
   return w.finish();
+}
+
+/** Whether an operator of `domain` is in the graph or a body of it; runtimes may refuse a domain that they do not know. */
+function uses({ nodes }: Subgraph, domain: string): boolean {
+  return nodes.some(
+    (node) =>
+      node.domain === domain ||
+      Object.values(node.attributes).some(
+        (attribute) => typeof attribute === 'object' && 'nodes' in attribute && uses(attribute, domain),
+      ),
+  );
 }
 
 type Renames = ReadonlyMap<Value, string>;

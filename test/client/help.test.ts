@@ -30,7 +30,7 @@ describe('help', () => {
         ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'recipes', 'oracle', 'worker'],
         ...['rerun', 'schedule', 'champion'],
         ...['serve', 'codec-server', 'gc', 'deployment'],
-        ...['score', 'evaluate', 'stop', 'compare'],
+        ...['score', 'evaluate', 'stop', 'compare', 'export'],
       ].sort(),
     );
   });
