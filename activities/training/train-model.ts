@@ -16,6 +16,7 @@ import { importBase } from './import-base.js';
 import { startEngine } from './engine-process.js';
 import { FiguresReporter } from './figures.js';
 import { StageLease } from './lease.js';
+import { stageMetrics } from './stage-metrics.js';
 import { engineJob, trainingIdentity } from './training-job.js';
 
 /**
@@ -125,16 +126,5 @@ async function storeResult(store: ArtifactStore, modelDir: string, outputDir: st
   if (existsSync(adapter)) refs.adapter = await store.putDirectory('adapter', adapter);
   const rollouts = join(outputDir, 'rollouts.jsonl');
   if (existsSync(rollouts)) refs.rollouts = await store.putFile('outputs', rollouts);
-  const last = steps.at(-1);
-  const metrics: Record<string, number> = { steps: steps.length };
-  if (last) metrics.loss = last.loss;
-  // Single steps jitter.
-  for (const name of ['reward', 'accuracy'] as const)
-    if (last?.[name] !== undefined) metrics[name] = meanOf(name, steps.slice(-10));
-  if (last?.reward !== undefined) metrics.rewardAtStart = meanOf('reward', steps.slice(0, 10));
-  return { refs, metrics, tokens: steps.reduce((sum, { tokens }) => sum + tokens, 0) };
-}
-
-function meanOf(name: 'reward' | 'accuracy', steps: readonly StepMetrics[]): number {
-  return steps.reduce((sum, step) => sum + (step[name] ?? 0), 0) / steps.length;
+  return { refs, metrics: stageMetrics(steps), tokens: steps.reduce((sum, { tokens }) => sum + tokens, 0) };
 }
