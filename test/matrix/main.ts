@@ -10,21 +10,40 @@ import { coveringSubset, seedOfToday } from './covering.js';
 import { KillMatrix, type CellResult } from './kill-matrix.js';
 import { markdownTables, summarise, type Summary } from './summary.js';
 
-const { values: options } = parseArgs({
-  options: {
-    cells: { type: 'string' },
-    seed: { type: 'string' },
-    /** Only cells whose id contains this. */
-    only: { type: 'string' },
-    /** Results are kept here after every cell; cells that passed there already are not run again. */
-    out: { type: 'string' },
-    /** Begin no cell after so many seconds. */
-    'stop-after': { type: 'string' },
-    json: { type: 'boolean', default: false },
-    /** Run nothing; print the results kept in --out as tables. */
-    tables: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `npm run kill-matrix -- [options]
+
+  --cells N         a covering choice of N cells (default: every cell, an hour or more)
+  --seed S          of the choice and the order (default: today's number)
+  --only TEXT       only cells whose id contains TEXT, for example grpo/ or /zombie
+  --out FILE        keep results in FILE after every cell; what passed there already is not run again
+  --stop-after SEC  begin no cell after so many seconds
+  --json            print every result, not the summary alone
+  --tables          run nothing; print the results kept in --out as tables`;
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        cells: { type: 'string' },
+        seed: { type: 'string' },
+        only: { type: 'string' },
+        out: { type: 'string' },
+        'stop-after': { type: 'string' },
+        json: { type: 'boolean', default: false },
+        tables: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!values.help && !(values.tables && values.out === undefined)) return values;
+    say(values.help ? USAGE : `--tables needs --out FILE.\n\n${USAGE}`);
+    process.exit(values.help ? 0 : 2);
+  } catch (error) {
+    say(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const options = readOptions();
 
 async function main(): Promise<number> {
   const began = Date.now();
