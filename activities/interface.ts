@@ -220,10 +220,13 @@ export interface JudgingActivities {
   judgeItems: (input: JudgeItemsInput) => Promise<JudgeItemsResult>;
 }
 
+/** `asksNoOracle`: what is run needs none, so that none has to be reached. */
+export type PlanInput = ResolvedRunInput & { asksNoOracle?: true };
+
 /** Short I/O on the orchestration queue. */
 export interface IoActivities {
   /** Resolve and check the recipe with its overrides, the store and the oracle; nothing is spent. */
-  planRun: (input: ResolvedRunInput) => Promise<RunPlan>;
+  planRun: (input: PlanInput) => Promise<RunPlan>;
   prepareDataset: (input: DatasetInput) => Promise<StageOutcome>;
   /** A finished stage by its inputs, so that no shard is asked twice. */
   findDistillation: (input: DistillationStage) => Promise<StageOutcome | undefined>;

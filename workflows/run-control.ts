@@ -21,7 +21,7 @@ import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunPlan } from '../activities/interface.js';
 import type { StageContext, StageOutcome, TimedOutcome } from '../activities/stage-outcome.js';
 import { expectHeartbeats, planning } from './activities.js';
-import { adoptedStages, type AdoptedStages } from './adopted-stages.js';
+import { adoptedStages, takesOver, type AdoptedStages } from './adopted-stages.js';
 import { renderDetails } from './details.js';
 import { policyOf } from './errors.js';
 import type { PipelineStage, ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
@@ -266,7 +266,8 @@ export class RunControl implements SpendingHost {
   }
 
   private async resolve(): Promise<void> {
-    this.plan = await planning.planRun(this.input);
+    const asks = this.stages.all.some(({ name }) => name === 'distill') && !takesOver(this.input, 'distill');
+    this.plan = await planning.planRun({ ...this.input, ...(asks ? {} : { asksNoOracle: true }) });
     this.seed = this.input.seed ?? this.plan.recipe.seed;
     upsertMemo({ recipe: this.plan.recipe, seed: this.seed });
   }

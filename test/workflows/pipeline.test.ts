@@ -194,8 +194,15 @@ describe.each([
 
   test('a reward model needs dataset and base, and asks no oracle', async () => {
     const { calls, activities } = fakeActivities();
+    const plan = activities.planRun;
+    const needed: boolean[] = [];
+    activities.planRun = (input) => {
+      needed.push(input.asksNoOracle !== true);
+      return plan(input);
+    };
     await withWorkers(environment, activities, cache, async () => {
       const outcome = await (await start({}, 'reward')).result();
+      expect(needed).toEqual([false]);
       expect(outcome).toMatchObject({ stage: 'reward', outputs: { model: fakeRef('reward-model') } });
       expect(calls).toEqual(['planRun', 'prepareDataset', 'train:base', 'buildRewardSet', 'train:reward']);
     });
