@@ -10,6 +10,7 @@ import { findBenchmark, scoreBenchmark } from './evaluation/score-benchmark.js';
 import { findEvaluation, scoreJudgements } from './evaluation/score-judgements.js';
 import { writeReport } from './evaluation/write-report.js';
 import type { IoActivities, JudgingActivities, OracleActivities, TrainingActivities } from './interface.js';
+import { holdIfPaused } from './hold-if-paused.js';
 import { filterTraces, findDistillation } from './oracle/filter-traces.js';
 import { beating } from './oracle/batches/beating.js';
 import { cancelBatch, harvestBatch, pollBatch } from './oracle/batches/harvest-batch.js';
@@ -62,13 +63,13 @@ export function oracleActivities({ store }: ActivityDependencies): OracleActivit
 }
 
 export function judgingActivities({ store, client }: ActivityDependencies): JudgingActivities {
-  return { judgeItems: (input) => judgeItems(store, client, input) };
+  return { judgeItems: (input) => holdIfPaused(judgeItems(store, client, input)) };
 }
 
 export function trainingActivities({ store, client }: ActivityDependencies): TrainingActivities {
   return {
-    trainModel: (input) => trainModel(store, client, input),
-    judgeShard: (input) => judgeShard(store, client, input),
-    sampleStudent: (input) => sampleStudent(store, client, input),
+    trainModel: (input) => holdIfPaused(trainModel(store, client, input)),
+    judgeShard: (input) => holdIfPaused(judgeShard(store, client, input)),
+    sampleStudent: (input) => holdIfPaused(sampleStudent(store, client, input)),
   };
 }

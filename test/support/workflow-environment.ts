@@ -16,11 +16,14 @@ import type { RegistryActivities } from '../../activities/registry/interface.js'
 import type { AllActivities } from './fake-activities.js';
 
 /** Start once per test file. */
-export async function startEnvironment(): Promise<TestWorkflowEnvironment> {
+export async function startEnvironment(
+  server: { ui?: boolean; uiPort?: number } = {},
+): Promise<TestWorkflowEnvironment> {
   const { path } = await resolveBinary('temporal');
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   return TestWorkflowEnvironment.createLocal({
     server: {
+      ...server,
       executable: { type: 'existing-path', path },
       searchAttributes: Object.entries(temporalConfig.searchAttributes).map(([name, type]) => ({
         name,
@@ -43,15 +46,19 @@ let bundle: Promise<WorkflowBundle> | undefined;
 
 /** Bundling takes seconds: once per process. */
 export function workflowBundle(): Promise<WorkflowBundle> {
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+  return (bundle ??= bundleOf('../../workflows/index.ts'));
+}
+
+/** Workflows exported by another module, named as seen from here. */
+export function bundleOf(module: string): Promise<WorkflowBundle> {
+  return bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL(module, import.meta.url)),
     logger: new DefaultLogger('ERROR'),
     webpackConfigHook: (config) => {
       config.resolve = { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } };
       return config;
     },
   });
-  return bundle;
 }
 
 /**
