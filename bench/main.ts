@@ -20,6 +20,10 @@ const BENCHMARKS: Record<
       "the engine's SFT step against torch eager (goal >= 1.0; RMR1_BENCH_PYTHON names a Python with torch)",
     load: () => import('./sft.js'),
   },
+  decode: {
+    about: 'generation with the places of finished rows filled again, against fixed batches',
+    load: () => import('./decode.js'),
+  },
   score: {
     about: '`rmr1 score` on 40,000 verdicts (goal < 1 s)',
     load: () => import('./score.js'),

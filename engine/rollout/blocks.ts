@@ -4,15 +4,15 @@ import type { DecoderConfig } from '../model/parameters.js';
 import { headDim } from '../model/parameters.js';
 import { rotaryTables } from '../model/rotary.js';
 
-/** Cosine and sine of every position and frequency, [maxLength, headDim / 2] (RoPE, arXiv 2104.09864). */
+/** Cosine and sine of every position and frequency, [positions, headDim / 2] (RoPE, arXiv 2104.09864). */
 export interface RotaryTables {
   cos: Value;
   sin: Value;
 }
 
-export function rotaryInputs(g: GraphBuilder, config: DecoderConfig): RotaryTables {
-  const { cosine, sine } = rotaryTables(config, config.maxLength);
-  const shape = [config.maxLength, headDim(config) / 2];
+export function rotaryInputs(g: GraphBuilder, config: DecoderConfig, positions: number): RotaryTables {
+  const { cosine, sine } = rotaryTables(config, positions);
+  const shape = [positions, headDim(config) / 2];
   return { cos: g.constant('float32', shape, cosine), sin: g.constant('float32', shape, sine) };
 }
 

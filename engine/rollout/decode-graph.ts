@@ -22,6 +22,12 @@ import { preparedInputs } from './prepared-weights.js';
 
 const floats = (shape: readonly number[]): OutputSpec => ({ dtype: 'float32', shape });
 
+/**
+ * Most tokens generated in one run of the graph; finished rows are dropped between runs. Where sums over past and fresh
+ * tokens are parted decides how they round, so every row has its runs at the same places.
+ */
+export const CHUNK = 16;
+
 /** How tokens are chosen: the likeliest, drawn from all, or drawn from the likeliest of a total probability (top-p). */
 export type Choosing = 'greedy' | 'sample' | 'nucleus';
 
@@ -58,7 +64,7 @@ export function decodeGraph(layout: ParameterLayout, choosing: Choosing): GraphB
   const uniforms = sampling ? outer.input('uniforms', 'float32', [UNKNOWN, UNKNOWN, 1]) : undefined;
   const inverseTemperature = sampling ? outer.input('inverseTemperature', 'float32', []) : undefined;
   const topP = choosing === 'nucleus' ? outer.input('topP', 'float32', []) : undefined;
-  const tables = rotaryInputs(outer, config);
+  const tables = rotaryInputs(outer, config, config.maxLength + CHUNK);
 
   const past = Array.from({ length: layers }, (_, i) => {
     const names = cacheNames(i);

@@ -5,7 +5,8 @@ import type { TrainedModel } from '../model/trained-model.js';
 import { samplingUniforms } from '../data/random.js';
 import { badJob } from '../errors.js';
 import { cacheNames } from './blocks.js';
-import { decodeGraph, type Choosing } from './decode-graph.js';
+import { joinCaches, type Cache } from './cache.js';
+import { CHUNK, decodeGraph, type Choosing } from './decode-graph.js';
 import { MASKED, prefillGraph } from './prefill-graph.js';
 import { prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
 
@@ -39,6 +40,8 @@ export interface GenerationSettings {
   step: number;
   /** Tokens that end a completion. */
   stops: readonly number[];
+  /** Whether waiting rows take the places of finished ones before a batch is done. Default: in larger models. */
+  refill?: boolean;
 }
 
 export interface Completion {
@@ -58,8 +61,13 @@ export interface Completion {
  * keeps the other ones in their lanes: a row's result is the same to the bit whatever the padding.
  */
 const PROMPT_BUCKET = 32;
-/** Tokens generated in one run of the graph; finished rows are dropped between runs. */
-const CHUNK = 16;
+/** Places of finished rows that are filled together, as a share of the batch: each time prompts are read and caches copied. */
+const REFILL_SHARE = 0.25;
+/**
+ * Models with more parameters refill. Weights of smaller ones stay in the processor's cache, so that few rows cost no
+ * more each than many, and the wider past that rows of different length share costs more than it brings.
+ */
+const REFILL_PARAMETERS = 2_000_000;
 /** A single row takes another path through the matrix kernels, and few rows are shared out between many threads. */
 const MIN_ROWS = 8;
 /** Largest attention matrix of one prefill run, in elements. */
@@ -81,6 +89,38 @@ interface Row {
 function bucketOf({ tokens }: Prompt): number {
   if (tokens.length === 0) throw new Error('a prompt has no tokens');
   return Math.max(1, Math.ceil((tokens.length - 1) / PROMPT_BUCKET)) * PROMPT_BUCKET;
+}
+
+/** Every sample of every prompt; prompts of similar length are next to each other, so that little is padding. */
+function rowsOf(prompts: readonly Prompt[], samples: number): Row[] {
+  const order = prompts.map((prompt, index) => ({ index, bucket: bucketOf(prompt) }));
+  order.sort((a, b) => a.bucket - b.bucket || a.index - b.index);
+  return order.flatMap(({ index }) => {
+    const { tokens } = prompts[index]!;
+    return Array.from({ length: samples }, (_, sample) => ({
+      prompt: index,
+      sample,
+      source: 0,
+      cached: tokens.length - 1,
+      last: tokens.at(-1)!,
+      tokens: [],
+      logps: [],
+    }));
+  });
+}
+
+/**
+ * Whether waiting rows are taken into the places of finished ones, once these are worth a prefill. Only where the slots before a row's first token are whole buckets does it compute as it would alone.
+ */
+function mayJoin(
+  live: readonly Row[],
+  waiting: readonly Row[],
+  { past }: Cache,
+  { batchSize }: GenerationSettings,
+): boolean {
+  if (waiting.length === 0) return false;
+  const free = batchSize - live.length;
+  return past % PROMPT_BUCKET === 0 && free > 0 && free >= Math.min(waiting.length, batchSize * REFILL_SHARE);
 }
 
 const int64 = (values: readonly number[], shape: readonly number[]) =>
@@ -110,7 +150,7 @@ export class Decoder {
 
   /**
    * @param weights flat vector of the decoder, and that of its adapters where it has some
-   * @param onBatch called after each batch with the completions finished so far
+   * @param onBatch called whenever rows are done, with the completions finished so far
    * @returns `prompts.length · samples` completions, those of a prompt next to each other, in order
    * @throws EngineError (bad job) when a prompt and `maxNewTokens` do not fit into the model's `maxLength`
    */
@@ -129,22 +169,44 @@ export class Decoder {
       );
     const prepared = await this.prepare(weights);
     const results = new Array<Completion>(prompts.length * settings.samples);
+    const stops = new Set(settings.stops);
     let done = 0;
     let tokens = 0;
-    // Prompts of similar length go together, so that little of a batch is padding.
-    const order = prompts.map((prompt, index) => ({ index, bucket: bucketOf(prompt) }));
-    order.sort((a, b) => a.bucket - b.bucket || a.index - b.index);
-    const rows = order.flatMap(({ index, bucket }) =>
-      Array.from({ length: settings.samples }, (_, sample) => ({ prompt: index, sample, bucket })),
-    );
-    for (let at = 0; at < rows.length; at += settings.batchSize) {
-      const batch = rows.slice(at, at + settings.batchSize);
-      for (const completion of await this.batch(prepared, prompts, batch.at(-1)!.bucket, batch, settings)) {
-        results[completion.prompt * settings.samples + completion.sample] = completion;
-        tokens += completion.tokens.length;
+    /** @returns false: the row does not go on */
+    const finish = (row: Row, finished: boolean): false => {
+      const { prompt, sample } = row;
+      const ended = { tokens: Int32Array.from(row.tokens), logps: Float32Array.from(row.logps), finished };
+      results[prompt * settings.samples + sample] = { prompt, sample, ...ended };
+      done += 1;
+      tokens += row.tokens.length;
+      return false;
+    };
+    const refill = settings.refill ?? this.layout.size > REFILL_PARAMETERS;
+    const waiting = rowsOf(prompts, settings.samples);
+    let live: Row[] = [];
+    let cache: Cache = { tensors: {}, past: 0 };
+    while (live.length + waiting.length > 0) {
+      if (live.length === 0 || (refill && mayJoin(live, waiting, cache, settings))) {
+        const joining = waiting.splice(0, settings.batchSize - live.length);
+        cache = await this.join(prepared, prompts, cache, live, joining);
+        live.push(...joining);
       }
-      done += batch.length;
-      onBatch?.(done, tokens);
+      const output = await this.chunk(prepared, cache, prompts, live, settings);
+      const before = done;
+      live = live.filter((row, index) => {
+        row.source = index;
+        for (let step = 0; step < output.steps; step++) {
+          row.last = Number(output.ids[step * output.rows + index]);
+          row.tokens.push(row.last);
+          row.logps.push(output.logps[step * output.rows + index]!);
+          if (stops.has(row.last)) return finish(row, true);
+          if (row.tokens.length === settings.maxNewTokens) return finish(row, false);
+        }
+        return true;
+      });
+      cache = output.cache;
+      if (done > before) onBatch?.(done, tokens);
+      await breathe();
     }
     return results;
   }
@@ -224,77 +286,57 @@ export class Decoder {
     );
   }
 
-  private async batch(
+  /** The cache of the live rows and of those that join them; sets `source` of all. */
+  private async join(
     weights: Tensors,
     prompts: readonly Prompt[],
-    bucket: number,
-    members: readonly { prompt: number; sample: number }[],
-    settings: GenerationSettings,
-  ): Promise<Completion[]> {
-    const sources = [...new Set(members.map((member) => member.prompt))];
-    let cache = await this.prefill(
+    cache: Cache,
+    live: readonly Row[],
+    joining: readonly Row[],
+  ): Promise<Cache> {
+    const sources = [...new Set(joining.map((row) => row.prompt))];
+    const read = sources.map((index) => prompts[index]!);
+    const bucket = Math.max(...read.map(bucketOf));
+    const tensors = await this.prefill(
       weights,
-      sources.map((index) => prompts[index]!.tokens),
+      read.map((prompt) => prompt.tokens),
       bucket,
     );
-    let live: Row[] = members.map(({ prompt, sample }) => {
-      const ids = prompts[prompt]!.tokens;
-      const source = sources.indexOf(prompt);
-      return { prompt, sample, source, cached: ids.length - 1, last: ids.at(-1)!, tokens: [], logps: [] };
-    });
-    const stops = new Set(settings.stops);
-    const completions: Completion[] = [];
-    const finish = (row: Row, finished: boolean) =>
-      completions.push({
-        prompt: row.prompt,
-        sample: row.sample,
-        tokens: Int32Array.from(row.tokens),
-        logps: Float32Array.from(row.logps),
-        finished,
-      });
-    for (let generated = 0; live.length > 0;) {
-      const trips = Math.min(CHUNK, settings.maxNewTokens - generated);
-      const output = await this.chunk(weights, cache, prompts, live, { bucket, generated, trips }, settings);
-      const { steps, rows, ids, logps } = output;
-      const going: Row[] = [];
-      live.forEach((row, index) => {
-        row.source = index;
-        for (let step = 0; step < steps; step++) {
-          row.last = Number(ids[step * rows + index]);
-          row.tokens.push(row.last);
-          row.logps.push(logps[step * rows + index]!);
-          if (stops.has(row.last)) return finish(row, true);
-        }
-        if (row.tokens.length >= settings.maxNewTokens) return finish(row, false);
-        return going.push(row);
-      });
-      generated += steps;
-      live = going;
-      cache = output.cache;
-      await breathe();
-    }
-    return completions;
+    const fresh: Cache = { tensors, past: bucket };
+    const place = new Map(sources.map((prompt, i) => [prompt, live.length + i]));
+    for (const row of joining) row.source = place.get(row.prompt)!;
+    if (live.length === 0) return fresh;
+    const needed = live.map((row) => bucketOf(prompts[row.prompt]!) + row.tokens.length);
+    const used = live.map(({ source, cached, tokens }) => ({
+      source,
+      prompt: cached,
+      generated: tokens.length,
+    }));
+    const joined = joinCaches(this.layout.config, cache, used, fresh, Math.max(bucket, ...needed));
+    live.forEach((row, index) => (row.source = index));
+    return joined;
   }
 
   /** One run of the decode graph over the live rows. */
   private async chunk(
     weights: Tensors,
-    cache: Tensors,
+    { tensors, past }: Cache,
     prompts: readonly Prompt[],
     live: readonly Row[],
-    at: { bucket: number; generated: number; trips: number },
     settings: GenerationSettings,
   ) {
     const sampling = settings.temperature > 0;
     const nucleus = settings.topP !== undefined && settings.topP < 1;
     const session = await this.decodeSession(!sampling ? 'greedy' : nucleus ? 'nucleus' : 'sample');
     const rows = Array.from({ length: Math.max(live.length, MIN_ROWS) }, (_, i) => live[i] ?? live[0]!);
-    const past = at.bucket + at.generated;
+    // Rows that reach their end before the others generate on; what they add is left out.
+    const shortest = Math.min(...live.map((row) => row.tokens.length));
+    const trips = Math.min(CHUNK, settings.maxNewTokens - shortest);
     const mask = new Float32Array(rows.length * past);
-    rows.forEach((row, i) => mask.fill(MASKED, i * past + row.cached, i * past + at.bucket));
+    rows.forEach((row, i) => mask.fill(MASKED, i * past + row.cached, (i + 1) * past - row.tokens.length));
     const feeds: Tensors = {
       ...weights,
-      ...cache,
+      ...tensors,
       rows: int64(
         rows.map((row) => row.source),
         [rows.length],
@@ -305,16 +347,16 @@ export class Decoder {
         [rows.length],
       ),
       positions: int64(
-        rows.map((row) => row.cached + at.generated),
+        rows.map((row) => row.cached + row.tokens.length),
         [rows.length, 1],
       ),
       done: tensor('bool', new Uint8Array(rows.length), [rows.length]),
       stops: int64(settings.stops, [1, settings.stops.length]),
-      trips: int64([at.trips], []),
+      trips: int64([trips], []),
     };
     if (sampling) {
-      feeds['uniforms'] = tensor('float32', drawUniforms(rows, prompts, at, settings), [
-        at.trips,
+      feeds['uniforms'] = tensor('float32', drawUniforms(rows, prompts, trips, settings), [
+        trips,
         rows.length,
         1,
       ]);
@@ -325,10 +367,11 @@ export class Decoder {
     const next: Tensors = {};
     for (let layer = 0; layer < this.layout.config.layers; layer++)
       for (const name of Object.values(cacheNames(layer))) next[name] = output[`${name}.next`]!;
+    const steps = output['generated']!.dims[0]!;
     return {
-      cache: next,
+      cache: { tensors: next, past: past + steps },
       rows: rows.length,
-      steps: output['generated']!.dims[0]!,
+      steps,
       ids: output['generated']!.data as BigInt64Array,
       logps: output['logps']!.data as Float32Array,
     };
@@ -339,13 +382,17 @@ export class Decoder {
 function drawUniforms(
   rows: readonly Row[],
   prompts: readonly Prompt[],
-  { generated, trips }: { generated: number; trips: number },
+  trips: number,
   { seed, step }: GenerationSettings,
 ): Float32Array {
   const all = new Float32Array(trips * rows.length);
   const own = new Float32Array(trips);
   rows.forEach((row, index) => {
-    samplingUniforms({ seed, step, prompt: prompts[row.prompt]!.key, sample: row.sample }, generated, own);
+    samplingUniforms(
+      { seed, step, prompt: prompts[row.prompt]!.key, sample: row.sample },
+      row.tokens.length,
+      own,
+    );
     for (let i = 0; i < trips; i++) all[i * rows.length + index] = own[i]!;
   });
   return all;

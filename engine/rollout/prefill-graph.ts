@@ -19,7 +19,7 @@ export function prefillGraph(layout: ParameterLayout, length: number): GraphBuil
   const g = new GraphBuilder('prefill');
   const weights = preparedInputs(g, layout, 'plain');
   const tokens = g.input('tokens', 'int64', [UNKNOWN, length]);
-  const tables = rotaryInputs(g, config);
+  const tables = rotaryInputs(g, config, config.maxLength);
   const start = g.ints([0]);
   const mask = g.constant(
     'float32',

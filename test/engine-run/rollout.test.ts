@@ -145,6 +145,26 @@ describe('generation', () => {
       );
   });
 
+  it('is the same to the bit where rows join a batch that others have left, far from their neighbours in length', async () => {
+    const stops = [296, 297, 298, 299];
+    const many = Array.from({ length: 14 }, (_, i) => prompt(1 + ((i * 11) % 70), `late ${i}`));
+    const run = async (batchSize: number, refill = true) => {
+      const own = new Decoder({ layout: wide }, 2);
+      // Not a multiple of what one run generates: some rows end in the middle of it while others go on.
+      const cut = { ...settings, stops, samples: 3, maxNewTokens: 70, batchSize, refill };
+      const completions = await own.generate({ parameters: wideParameters }, many, cut);
+      await own.release();
+      return plain(completions);
+    };
+    const together = await run(64);
+    const lengths = together.map((completion) => completion.tokens.length);
+    expect(Math.min(...lengths)).toBeLessThan(20);
+    expect(Math.max(...lengths)).toBe(70);
+    expect(await run(8)).toEqual(together);
+    expect(await run(13)).toEqual(together);
+    expect(await run(13, false)).toEqual(together);
+  });
+
   it('ends a completion at the first stop token and marks those that were cut', async () => {
     const completions = await decoder.generate({ parameters }, prompts, {
       ...settings,
