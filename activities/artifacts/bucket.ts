@@ -15,7 +15,7 @@ import { crashPoint } from '../../engine/crash-point.js';
 import { StoreError, missing } from './errors.js';
 import { hexToBase64, sha256Hex } from './hashing.js';
 import { createS3Client } from './s3-client.js';
-import type { S3Settings } from './settings.js';
+import type { S3Settings, ServerSideEncryption } from './settings.js';
 import { codeOf, statusOf, translateError, wasRetried } from './translate-error.js';
 
 /** Files larger than this go up in parts of this size. */
@@ -48,12 +48,15 @@ export class Bucket {
   readonly name: string;
   private readonly prefix: string;
   private readonly endpoint: string;
+  private readonly encryption: { ServerSideEncryption?: ServerSideEncryption };
 
   constructor(settings: S3Settings) {
     this.client = createS3Client(settings);
     this.name = settings.bucket;
     this.prefix = settings.prefix ? settings.prefix.replace(/^\/+|\/+$/g, '') + '/' : '';
     this.endpoint = settings.endpoint ?? 'AWS S3';
+    const { serverSideEncryption } = settings;
+    this.encryption = serverSideEncryption ? { ServerSideEncryption: serverSideEncryption } : {};
   }
 
   /** `s3://bucket/prefix/key`. */
@@ -94,6 +97,7 @@ export class Bucket {
             Body: body,
             ChecksumSHA256: hexToBase64(sha256),
             Metadata: { sha256 },
+            ...this.encryption,
             ...conditionHeaders(condition),
           }),
         );
@@ -132,6 +136,7 @@ export class Bucket {
         ContentLength: expected.bytes,
         ChecksumAlgorithm: 'SHA256',
         Metadata: { sha256: expected.sha256 },
+        ...this.encryption,
         ...conditionHeaders(condition),
       },
     });
