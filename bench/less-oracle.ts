@@ -13,8 +13,8 @@ const WAYS: Record<string, { name: string; overrides: Record<string, unknown> }>
   all: { name: 'oracle, 2,400 pairs', overrides: {} },
   cascade: { name: 'cheaper model first', overrides: { 'oracle.cascade': ['world-oracle-b'] } },
   student: { name: 'student first, 4 samples', overrides: { 'distill.studentSamples': 4 } },
-  third: { name: 'oracle, 800 pairs', overrides: { 'distill.pairs': 800 } },
-  tenth: { name: 'oracle, 240 pairs', overrides: { 'distill.pairs': 240 } },
+  third: { name: 'oracle, 800 pairs', overrides: { 'distill.pairs': 800, 'sft.epochs': 9 } },
+  tenth: { name: 'oracle, 240 pairs', overrides: { 'distill.pairs': 240, 'sft.epochs': 30 } },
   none: { name: 'no oracle, 3 rounds', overrides: { 'oracle.provider': 'none' } },
   once: { name: 'no oracle, 1 round', overrides: { 'oracle.provider': 'none', 'distill.rounds': 1 } },
 };
