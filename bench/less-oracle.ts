@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises';
 import { TestMachine } from '../test/support/machine.js';
 import { ledgerQuery } from '../workflows/messages.js';
-import { type BenchResult, machine, versions } from './result.js';
+import { type BenchResult, figure } from './result.js';
 import { type Point, scatter } from './scatter.js';
 
 const WAYS: Record<string, { name: string; overrides: Record<string, unknown> }> = {
@@ -73,18 +73,8 @@ async function train(host: TestMachine, way: string, seed: number): Promise<Outc
 }
 
 function figures({ name, calls, usd, traces, base, sft, accuracy }: Outcome, seed: number): BenchResult[] {
-  const one = (what: string, ours: number, unit: string): BenchResult => ({
-    name: 'less-oracle',
-    case: `${name}, seed ${seed}: ${what}`,
-    ratio: null,
-    goal: null,
-    ours,
-    peer: null,
-    unit,
-    runs: { ours: [ours] },
-    machine: machine(),
-    versions: versions(),
-  });
+  const one = (what: string, value: number, unit: string) =>
+    figure('less-oracle', `${name}, seed ${seed}: ${what}`, value, unit);
   return [
     one('calls', calls, 'calls'),
     one('cost', usd, 'USD'),

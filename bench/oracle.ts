@@ -12,7 +12,7 @@ import { present } from '../judge/pair.js';
 import { buildPrompt } from '../judge/prompt/build.js';
 import { TestMachine } from '../test/support/machine.js';
 import { ledgerQuery } from '../workflows/messages.js';
-import { type BenchResult, machine, median, versions } from './result.js';
+import { type BenchResult, figure, machine, median, versions } from './result.js';
 
 const IN_FLIGHT = 64;
 const ROUNDS = 3;
@@ -91,23 +91,13 @@ async function scale(host: TestMachine): Promise<BenchResult[]> {
   const pairs = await labelledPairs(oracle.baseUrl, 'scale', SCALE_PAIRS);
   const { events, calls } = await distil(host, 'scale', pairs, true).finally(() => clearInterval(watch));
   const seconds = (performance.now() - began) / 1000;
-  const figure = (which: string, value: number, unit: string): BenchResult => ({
-    name: 'oracle',
-    case: `${SCALE_PAIRS} pairs, both passes: ${which}`,
-    ratio: null,
-    goal: null,
-    ours: value,
-    peer: null,
-    unit,
-    runs: { ours: [value] },
-    machine: machine(),
-    versions: versions(),
-  });
+  const one = (which: string, value: number, unit: string) =>
+    figure('oracle', `${SCALE_PAIRS} pairs, both passes: ${which}`, value, unit);
   return [
-    figure('whole stage', seconds, 's'),
-    figure('answers', calls, 'answers'),
-    figure('history', events, 'events'),
-    figure('peak memory of the worker', peakBytes / 2 ** 20, 'MiB'),
+    one('whole stage', seconds, 's'),
+    one('answers', calls, 'answers'),
+    one('history', events, 'events'),
+    one('peak memory of the worker', peakBytes / 2 ** 20, 'MiB'),
   ];
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../infra/environment.js';
 import { processesOf } from '../test/support/processes.js';
-import { type BenchResult, machine, versions } from './result.js';
+import { type BenchResult, figure } from './result.js';
 
 const LOOK_EVERY_MS = 500;
 
@@ -20,9 +20,11 @@ export async function run(): Promise<BenchResult[]> {
     const began = performance.now();
     const report = await quickstart(home);
     const wall = (performance.now() - began) / 1000;
-    const stages = report.stages.map(({ name, seconds }) => figure(`stage ${name}`, seconds, 's'));
-    const memory = [...peaks].map(([role, mib]) => figure(`peak memory ${role}`, mib, 'MiB'));
-    return [figure('wall time', wall, 's', 600), ...stages, ...memory];
+    const stages = report.stages.map(({ name, seconds }) =>
+      figure('quickstart', `stage ${name}`, seconds, 's'),
+    );
+    const memory = [...peaks].map(([role, mib]) => figure('quickstart', `peak memory ${role}`, mib, 'MiB'));
+    return [figure('quickstart', 'wall time', wall, 's', 600), ...stages, ...memory];
   } finally {
     clearInterval(look);
     await rm(home, { recursive: true, force: true });
@@ -74,19 +76,4 @@ function peakMiB(pid: number): number {
 
 function note(peaks: Map<string, number>, role: string, mib: number): void {
   peaks.set(role, Math.max(peaks.get(role) ?? 0, mib));
-}
-
-function figure(which: string, ours: number, unit: string, goal: number | null = null): BenchResult {
-  return {
-    name: 'quickstart',
-    case: which,
-    ratio: goal === null ? null : ours / goal,
-    goal,
-    ours,
-    peer: null,
-    unit,
-    runs: { ours: [ours] },
-    machine: machine(),
-    versions: versions(),
-  };
 }

@@ -22,6 +22,18 @@ export interface BenchResult {
   versions: Record<string, string>;
 }
 
+/** A figure with nothing to compare it with, but perhaps a goal: `ratio` is then what it is of that. */
+export function figure(
+  name: string,
+  which: string,
+  ours: number,
+  unit: string,
+  goal: number | null = null,
+): BenchResult {
+  const alone = { ratio: goal === null ? null : ours / goal, peer: null, runs: { ours: [ours] } };
+  return { name, case: which, goal, ours, unit, ...alone, machine: machine(), versions: versions() };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
