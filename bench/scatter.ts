@@ -26,12 +26,34 @@ export function scatter(points: readonly Point[]): string {
 ${rows.map((at) => `<path d="M${MARGIN.left} ${y(at).toFixed(1)}H${WIDTH - MARGIN.right}" stroke="#ddd"/><text x="${MARGIN.left - 8}" y="${(y(at) + 4).toFixed(1)}" text-anchor="end" fill="#555">${Math.round(at * 100)} %</text>`).join('\n')}
 ${ticks.map((at) => `<text x="${x(at).toFixed(1)}" y="${HEIGHT - MARGIN.bottom + 20}" text-anchor="middle" fill="#555">${at.toLocaleString('en-US')}</text>`).join('\n')}
 <text x="${(WIDTH + MARGIN.left) / 2}" y="${HEIGHT - 10}" text-anchor="middle" fill="#333">oracle calls</text>
-${points.map((point) => mark(point, x(point.calls), y(point.accuracy))).join('\n')}
+${marks(points, x, y).join('\n')}
 </svg>
 `;
 }
 
-function mark({ name, accuracy }: Point, x: number, y: number): string {
-  const right = x > WIDTH * 0.6;
-  return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="5" fill="#2563eb"/><text x="${(right ? x - 10 : x + 10).toFixed(1)}" y="${(y + 18).toFixed(1)}" text-anchor="${right ? 'end' : 'start'}" fill="#111">${name}: ${(100 * accuracy).toFixed(1)} %</text>`;
+const LINE = 17;
+
+/** Points with their names beside them; a name that would lie on another one moves down. */
+function marks(
+  points: readonly Point[],
+  x: (calls: number) => number,
+  y: (accuracy: number) => number,
+): string[] {
+  const taken: { left: number; right: number; at: number }[] = [];
+  return points.map(({ name, calls, accuracy }) => {
+    const text = `${name}: ${(100 * accuracy).toFixed(1)} %`;
+    const width = 7 * text.length;
+    const [cx, cy] = [x(calls), y(accuracy)];
+    const toLeft = cx + 10 + width > WIDTH;
+    const left = toLeft ? cx - 10 - width : cx + 10;
+    let at = cy + 18;
+    const covers = (other: (typeof taken)[number]) =>
+      other.left < left + width && left < other.right && Math.abs(other.at - at) < LINE;
+    while (taken.some(covers)) at += LINE;
+    taken.push({ left, right: left + width, at });
+    return (
+      `<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="5" fill="#2563eb"/>` +
+      `<text x="${(toLeft ? cx - 10 : cx + 10).toFixed(1)}" y="${at.toFixed(1)}" text-anchor="${toLeft ? 'end' : 'start'}" fill="#111">${text}</text>`
+    );
+  });
 }
