@@ -49,6 +49,8 @@ export interface OracleShardInput {
   onlyStored?: boolean;
   /** The workflow knows what `handedBack` means. */
   handBack?: boolean;
+  /** The shard was begun before, perhaps on another worker: look for what is stored, however recent the last look is. */
+  begunBefore?: boolean;
 }
 export interface OracleShardResult {
   answers: ArtifactRef;

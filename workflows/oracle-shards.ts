@@ -60,6 +60,8 @@ type Step = Pick<OracleShardResult, 'answers' | 'agreed' | 'wrong' | 'correctabl
 class ShardWork {
   /** After a failure no further shard begins, and those under way come to their end. */
   stopped = false;
+  /** Something was asked before this began: after a pause, a correction or a loss any shard may hold answers already. */
+  private readonly resumed: boolean;
   private leases = 0;
   private done = 0;
   private judged = 0;
@@ -72,7 +74,9 @@ class ShardWork {
     readonly lanes: number,
     private readonly onlyStored: boolean,
     private readonly student: ArtifactRef | undefined,
-  ) {}
+  ) {
+    this.resumed = ledger.report().calls > 0;
+  }
 
   async guarded(work: () => Promise<void>): Promise<void> {
     try {
@@ -139,13 +143,13 @@ class ShardWork {
   /** One pass over one shard, in as many turns as its allowances last. */
   private async ask(shard: Shard): Promise<OracleShardResult> {
     const { onlyStored } = this;
-    for (let need = 0; ;) {
+    for (let need = 0, begunBefore = this.resumed; ; begunBefore = true) {
       await condition(() => this.stopped || this.ledger.outstanding === 0 || this.isWorthwhile(need));
       const available = this.ledger.availableUsd;
       if (available < need) throw exhausted(this.ledger, need);
       const share = available / Math.max(1, this.lanes - this.ledger.outstanding);
       const allowance = Math.min(available, Math.max(need, share));
-      const result = await this.leased(shard, allowance, onlyStored);
+      const result = await this.leased(shard, allowance, { onlyStored, begunBefore });
       if (result.handedBack) continue;
       if (!result.budgetReached || onlyStored) return result;
       need = result.needUsd ?? 0;
@@ -162,7 +166,7 @@ class ShardWork {
   private async leased(
     { model, ...shard }: Shard,
     allowance: number,
-    onlyStored: boolean,
+    { onlyStored, begunBefore }: { onlyStored: boolean; begunBefore: boolean },
   ): Promise<OracleShardResult> {
     const { run, ledger } = this;
     const { oracle: asked } = run.recipe;
@@ -181,6 +185,7 @@ class ShardWork {
         handBack: true,
         ...(capped ? { budgetUsd: allowance } : {}),
         ...(onlyStored ? { onlyStored } : {}),
+        ...(begunBefore ? { begunBefore } : {}),
       });
       ({ spent } = result);
       return result;

@@ -128,7 +128,7 @@ class Shard {
   async open(tasks: readonly Task[]): Promise<void> {
     const again = this.writer.attempt > 1;
     if (again) await this.cache.sealEarlier(this.writer);
-    await this.cache.refresh({ now: again });
+    await this.cache.refresh({ now: again || this.input.begunBefore === true });
     if (again) this.earlier = await spentByActivity(this.cache, this.writer);
     for (const { usd, unanswered } of this.earlier) this.allowance.charge(usd + unanswered.usd);
     this.stored = await this.cache.getMany(tasks.map(({ key }) => key));

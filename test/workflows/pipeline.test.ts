@@ -293,8 +293,10 @@ describe.each([
     const { activities, calls } = fakeActivities();
     const plain = activities.judgeWithOracle;
     let handedBack = false;
+    const begunBefore: unknown[] = [];
     activities.judgeWithOracle = async (input) => {
       expect(input.handBack).toBe(true);
+      if (input.from === 0 && input.offset === 0) begunBefore.push(input.begunBefore);
       const result = await plain(input);
       if (handedBack) return result;
       handedBack = true;
@@ -305,6 +307,8 @@ describe.each([
       expect((await handle.result()).state).toBe('completed');
       const asked = calls.filter((name) => name === 'judgeWithOracle').length;
       expect(asked).toBe(Math.ceil(64 / loadRecipe('quickstart').distill.shardSize) + 1);
+      // Another worker may know less than the one that handed it back: it has to look.
+      expect(begunBefore).toEqual([undefined, true]);
       expect((await handle.query(messages.ledgerQuery)).spentUsd).toBeCloseTo(0.1 * asked, 9);
     });
   });
