@@ -6,18 +6,15 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StageOutcome } from '../../activities/stage-outcome.js';
 import { generateWorld } from '../../world/index.js';
 import { runCommand } from '../support/command.js';
-import { TestMachine, type TestOracle } from '../support/machine.js';
+import { TestMachine } from '../support/machine.js';
 import { until } from '../support/until.js';
 import { TINY } from '../support/tiny-recipe.js';
 
 let host: TestMachine;
-let oracle: TestOracle;
 let dir: string;
 
 beforeAll(async () => {
   host = await TestMachine.start();
-  // The plan of a recipe checks its oracle, though reward models ask none.
-  oracle = await host.startOracle();
   dir = await mkdtemp(join(tmpdir(), 'rmr1-reward-'));
 });
 afterAll(async () => {
@@ -27,7 +24,8 @@ afterAll(async () => {
 
 const input = () => ({
   recipe: 'quickstart',
-  oracle: { baseUrl: oracle.baseUrl },
+  // Nobody listens there: a reward model asks no oracle.
+  oracle: { baseUrl: 'http://127.0.0.1:1/v1' },
   overrides: {
     ...TINY,
     // Sixteen steps an epoch.
