@@ -61,6 +61,14 @@ export function bundleOf(module: string): Promise<WorkflowBundle> {
   });
 }
 
+/** Ends of the workers that run now. */
+const ends = new Set<() => Promise<unknown>>();
+
+/** End the workers of a test that ran out of time, which would refuse every later test its task queues. */
+export async function endWorkersLeft(): Promise<void> {
+  await Promise.all([...ends].map((end) => end()));
+}
+
 /**
  * Run `use` while workers for all task queues serve `activities`. `maxCachedWorkflows: 0` replays every task; `options`
  * are for all of them. Ends them in an orderly way, as SIGTERM does.
@@ -85,10 +93,15 @@ export async function withWorkers<T>(
     Worker.create({ ...common, taskQueue: training, maxHeartbeatThrottleInterval: '500ms' }),
   ]);
   const running = workers.map((worker) => worker.run());
+  let ending: Promise<unknown> | undefined;
+  const end = () => {
+    if (!ending) for (const worker of workers) worker.shutdown();
+    return (ending ??= Promise.all(running).finally(() => ends.delete(end)));
+  };
+  ends.add(end);
   try {
     return await use();
   } finally {
-    for (const worker of workers) worker.shutdown();
-    await Promise.all(running);
+    await end();
   }
 }

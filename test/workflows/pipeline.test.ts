@@ -5,19 +5,25 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { TracesInput } from '../../activities/interface.js';
 import { loadRecipe } from '../../recipes/load.js';
 import { temporalConfig } from '../../temporal.config.js';
 import type * as workflows from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
 import { fakeActivities, fakeRef, untilStopped } from '../support/fake-activities.js';
-import { startEnvironment, withWorkers, workflowBundle } from '../support/workflow-environment.js';
+import {
+  endWorkersLeft,
+  startEnvironment,
+  withWorkers,
+  workflowBundle,
+} from '../support/workflow-environment.js';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
   environment = await startEnvironment();
 });
+afterEach(endWorkersLeft);
 afterAll(() => environment?.teardown());
 
 const taskQueue = temporalConfig.taskQueues.orchestration;
@@ -127,20 +133,23 @@ describe.each([
     'pausing in %s stops the trainer; resuming goes on with it',
     async (paused) => {
       let trained = 0;
-      const { calls, activities } = fakeActivities();
+      const { activities } = fakeActivities();
       const plain = activities.trainModel;
       let began!: () => void;
       const training = new Promise<void>((resolve) => (began = resolve));
+      let ended!: () => void;
+      const stopped = new Promise<void>((resolve) => (ended = resolve));
       activities.trainModel = async (input) => {
         if (input.stage !== paused || ++trained > 1) return plain(input);
-        calls.push('stopped');
         began();
-        return untilStopped(3);
+        return untilStopped(3).finally(ended);
       };
       await withWorkers(environment, activities, cache, async () => {
         const handle = await start({});
         await training;
         expect(await handle.executeUpdate(messages.pauseUpdate, { args: [undefined] })).toBe('paused');
+        // A resume that overtakes the pause on its way to the stage would leave the trainer running.
+        await stopped;
         await expect(handle.executeUpdate(messages.pauseUpdate, { args: [undefined] })).rejects.toThrow();
         expect(await handle.executeUpdate(messages.resumeUpdate)).toBe('running');
         expect((await handle.result()).state).toBe('completed');
