@@ -249,6 +249,29 @@ const grpo = z.strictObject({
   ...optimizer,
 });
 
+/** What one stage may take of a Ray cluster, and how its trainers use it. The cluster itself is the environment's. */
+const ray = z.strictObject({
+  nodes: z.int().positive().default(1),
+  gpusPerNode: z.int().nonnegative().default(0).describe('0: train on CPUs'),
+  cpusPerNode: z.int().positive().default(1).describe('CPUs that a stage reserves on each node'),
+  grpoTrainer: z
+    .enum(['trl', 'verl'])
+    .default('trl')
+    .describe('trl: one node; verl: several, with FSDP and vLLM'),
+  precision: z
+    .enum(['float32', 'bfloat16'])
+    .optional()
+    .describe('default: bfloat16 on GPUs, float32 on CPUs'),
+  samplesPerDevice: z
+    .int()
+    .positive()
+    .default(1)
+    .describe('samples that go through a device at once; gradients are added up to the batch'),
+  packing: z.boolean().optional().describe('SFT: several samples in one row; default: false'),
+  tensorParallel: z.int().positive().default(1).describe('GPUs that hold one copy of the model for rollouts'),
+  gpuMemoryForRollouts: z.number().gt(0).lt(1).default(0.5).describe('share of GPU memory that vLLM takes'),
+});
+
 const evaluate = z.strictObject({
   split: z.enum(['validation', 'test']).default('test'),
   maxNewTokens: z.int().positive(),
@@ -279,8 +302,27 @@ const fields = z.strictObject({
     .enum(['cpu', 'cuda', 'auto'])
     .optional()
     .describe('where training runs; default: cpu. The CUDA path was never run on a GPU'),
+  engine: z
+    .enum(['embedded', 'ray'])
+    .optional()
+    .describe(
+      'what trains sft, grpo and reward; default: embedded. ray: TRL or verl on the cluster that RMR1_RAY_ADDRESS names',
+    ),
+  ray: ray.optional().describe('for engine ray'),
 });
 export const recipeSchema = fields
+  .refine(({ engine, ray }) => ray === undefined || engine === 'ray', {
+    path: ['ray'],
+    message: 'is for engine ray: set engine to ray, or leave it out',
+  })
+  .refine(({ engine, device }) => engine !== 'ray' || device === undefined, {
+    path: ['device'],
+    message: 'is for the embedded engine: with engine ray, set ray.gpusPerNode',
+  })
+  .refine(({ engine, grpo }) => engine !== 'ray' || grpo.objective !== 'dapo', {
+    path: ['grpo', 'objective'],
+    message: 'dapo draws again, which only the embedded engine does: leave it out with engine ray',
+  })
   .refine(({ oracle, distill }) => distill.rounds === undefined || oracle.provider === 'none', {
     path: ['distill', 'rounds'],
     message: 'is for learning without an oracle: leave it out, or set oracle.provider to none',
@@ -294,6 +336,9 @@ export const recipeSchema = fields
     message: 'there is no oracle (oracle.provider is none): leave it out',
   });
 export type Recipe = z.infer<typeof recipeSchema>;
+/** The section `ray` with its defaults, where a recipe leaves it out. */
+export const DEFAULT_RAY: RaySettings = ray.parse({});
 export type Pretrained = z.infer<typeof pretrained>;
 export type ScratchBase = z.infer<typeof scratchBase>;
 export type Architecture = z.infer<typeof architecture>;
+export type RaySettings = z.infer<typeof ray>;
