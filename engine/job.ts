@@ -149,6 +149,11 @@ export const supervisedJobSchema = z.strictObject({
     .positive()
     .describe('longest prompt + completion in tokens; longer samples are an error'),
   promptLossWeight: z.number().min(0).default(0).describe('0: loss on completion tokens only (RM-R1 SFT)'),
+  updatesPerRun: z
+    .int()
+    .positive()
+    .optional()
+    .describe('updates that stay on the device together; default: 8 with CUDA, on the CPU each on its own'),
 });
 export const grpoJobSchema = z.strictObject({
   kind: z.literal('grpo'),

@@ -37,8 +37,9 @@ export function rowLength(positions: number): number {
 /**
  * Pack sequences (best fit, longest first) and split the rows into micro-batches of at most `maxTokens` tokens, or one
  * row where a row is longer. Deterministic: depends on the sizes (tokens of each sequence) and the limit alone.
+ * @param positions predicted positions of every row, at least those of the longest sequence; default: by the sequences in it
  */
-export function packSequences(sizes: readonly number[], maxTokens: number): MicroBatch[] {
+export function packSequences(sizes: readonly number[], maxTokens: number, positions?: number): MicroBatch[] {
   const order = sizes.map((_, index) => index).sort((a, b) => sizes[b]! - sizes[a]! || a - b);
   const rows: OpenRow[] = [];
   for (const sequence of order) {
@@ -48,7 +49,7 @@ export function packSequences(sizes: readonly number[], maxTokens: number): Micr
       if (row.free >= tokens && (best === undefined || row.free < best.free)) best = row;
     if (best === undefined) {
       // A row predicts every token but its first, so it holds one token more than it has positions.
-      const length = rowLength(tokens - 1) + 1;
+      const length = (positions ?? rowLength(tokens - 1)) + 1;
       rows.push((best = { length, free: length, sequences: [] }));
     }
     best.sequences.push(sequence);

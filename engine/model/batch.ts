@@ -68,18 +68,22 @@ export class BatchLayout {
   readonly rows: number;
   readonly length: number;
 
-  /** @param positions the graph has at least this many, see `minimumPositions` */
+  /**
+   * @param positions the graph has at least this many, see `minimumPositions`
+   * @param least rows and predicted positions that the graph has in any case
+   */
   constructor(
     readonly batch: TokenBatch,
     positions: number,
+    least: { rows: number; length: number } = { rows: 0, length: 0 },
   ) {
     const { rows, length, tokens, segments } = batch;
     if (rows < 1 || length < 2)
       throw new Error(`a batch needs a row and two tokens, not ${rows} × ${length}`);
     expectSize('tokens', tokens, rows * length);
     if (segments) expectSize('segments', segments, rows * length);
-    this.length = bucketLength(length - 1);
-    this.rows = Math.max(rows, Math.ceil(positions / this.length));
+    this.length = Math.max(bucketLength(length - 1), least.length);
+    this.rows = Math.max(rows, Math.ceil(positions / this.length), least.rows);
   }
 
   /** `tokens` and `targets` int64 [length·rows] and, for packed rows, `segments` float32 [rows, length]. */

@@ -46,11 +46,16 @@ export interface ParameterInputs {
 }
 
 /** Declares every parameter, and those of the adapter, as an input of `g` under its Hugging Face name. */
-export function parameterInputs(g: GraphBuilder, { layout, adapter }: TrainedModel): ParameterInputs {
-  const declare = (entry: ParameterEntry): [string, Value] => [
-    entry.name,
-    g.input(entry.name, 'float32', entry.shape),
-  ];
+export function parameterInputs(g: GraphBuilder, model: TrainedModel): ParameterInputs {
+  return parametersFrom(model, ({ name, shape }) => g.input(name, 'float32', shape));
+}
+
+/** The parameters of a model, each from `valueOf`: those of the decoder in layout order, then those of the adapter. */
+export function parametersFrom(
+  { layout, adapter }: TrainedModel,
+  valueOf: (entry: ParameterEntry) => Value,
+): ParameterInputs {
+  const declare = (entry: ParameterEntry): [string, Value] => [entry.name, valueOf(entry)];
   const values = new Map(layout.entries.map(declare));
   const adapterValues = new Map((adapter?.entries ?? []).map(declare));
   const adapterOf = new Map(

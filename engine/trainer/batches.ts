@@ -1,5 +1,5 @@
 /** Sequences laid out for the training graphs. */
-import { packSequences, type MicroBatch } from '../data/packing.js';
+import { packSequences, rowLength, type MicroBatch } from '../data/packing.js';
 import type { TokenBatch } from '../model/batch.js';
 import { headDim, type DecoderConfig } from '../model/parameters.js';
 
@@ -58,9 +58,18 @@ export function rolloutRows(config: DecoderConfig, length: number): number {
   return Math.min(MOST_ROWS, Math.max(1, Math.floor(CACHE_BYTES / bytes)));
 }
 
-/** Micro-batches of sequences with so many tokens each. */
-export function planMicroBatches(sizes: readonly number[], plan: BatchPlan): MicroBatch[] {
-  return packSequences(sizes, microBatchTokens(plan));
+/**
+ * Micro-batches of sequences with so many tokens each.
+ * @param tokens of every row; default: by the sequences in it
+ */
+export function planMicroBatches(sizes: readonly number[], plan: BatchPlan, tokens?: number): MicroBatch[] {
+  return packSequences(sizes, microBatchTokens(plan), tokens === undefined ? undefined : tokens - 1);
+}
+
+/** Rows and tokens a row of a micro-batch that any sequence of up to `longest` tokens fits into. */
+export function commonRows(longest: number, plan: BatchPlan): { rows: number; length: number } {
+  const length = rowLength(longest - 1) + 1;
+  return { rows: Math.max(1, Math.floor(microBatchTokens(plan) / length)), length };
 }
 
 /** Token ids and segments of a micro-batch, [rows, length], filled up with `padding`. */

@@ -7,6 +7,7 @@ import type { TrainingRuntime } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { perToken, planMicroBatches, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
+import { loopedUpdates, updatesPerRun } from './looped-updates.js';
 import { loadSourceModel } from './source-model.js';
 import { namesOf, requireFiniteLoss } from './divergence.js';
 import { createRuntime, planTraining, type TrainingPlan } from './training-plan.js';
@@ -26,14 +27,23 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   const order = new EpochOrder(samples.length, job.seed);
   const totalSteps = supervisedSteps(samples.length, job.batchSize, job.epochs);
   const session = new TrainingSession(job, plan, io);
+  const batchOf = (number: number): EncodedSample[] =>
+    supervisedStep(order, samples.length, job.batchSize, number - 1).map(({ item }) => samples[item]!);
+  const together = await updatesPerRun(job);
+  if (together !== undefined) {
+    const longest = Math.max(...samples.map(({ tokens }) => tokens.length));
+    const looped = await loopedUpdates(plan, job, { batchOf, longest, totalSteps, together });
+    try {
+      return await session.run(totalSteps, looped.step);
+    } finally {
+      await looped.release();
+    }
+  }
   const { parameters, m, v, updates } = session.state;
   const runtime = await createRuntime(plan, { params: parameters, m, v, step: updates }, job);
 
   const step: Step = async (number, state) => {
-    const batch = supervisedStep(order, samples.length, job.batchSize, number - 1).map(
-      ({ item }) => samples[item]!,
-    );
-    const { loss, tokens } = await accumulateSupervised(runtime, plan, batch, () => io.breathe());
+    const { loss, tokens } = await accumulateSupervised(runtime, plan, batchOf(number), () => io.breathe());
     const rate = learningRate(job.optimizer, number - 1, totalSteps);
     const { gradNorm } = await runtime.applyAdamW(rate);
     state.updates = runtime.state.step;

@@ -15,8 +15,15 @@ import { writeTrainedModel } from './trained-output.js';
 /** Figures of one step, as the job computes them. */
 export type StepFigures = Omit<StepMetrics, 'step' | 'seconds'>;
 
-/** Does one step on the state it is given: `state.parameters`, `m`, `v` and `updates` are updated in place. */
-export type Step = (step: number, state: TrainingState, record: Recorder) => Promise<StepFigures>;
+/**
+ * Does one step on the state it is given, or several up to the next checkpoint at most: `state.parameters`, `m`, `v` and
+ * `updates` are updated in place.
+ */
+export type Step = (
+  step: number,
+  state: TrainingState,
+  record: Recorder,
+) => Promise<StepFigures | readonly StepFigures[]>;
 
 /** Adds a line to a JSONL record of the run; the record travels in checkpoints. */
 export type Recorder = (file: string, line: object) => void;
@@ -76,23 +83,26 @@ export class TrainingSession {
         return 'preempted';
       }
       const began = performance.now();
-      const number = state.step + 1;
-      const figures = await step(number, state, (file, line) => this.record(file, line)).catch(
+      const first = state.step + 1;
+      const done = await step(first, state, (file, line) => this.record(file, line)).catch(
         (error: unknown) => {
-          throw error instanceof DivergedError ? error.at(number, saved ?? this.resumedAt) : error;
+          throw error instanceof DivergedError ? error.at(first, saved ?? this.resumedAt) : error;
         },
       );
-      requireFinite(number, figures);
-      state.step = number;
-      const seconds = Math.round(performance.now() - began) / 1000;
-      const metrics: StepMetrics = { step: number, ...figures, seconds };
-      this.record(METRICS_FILE, metrics);
-      const tokensPerSecond = Math.round(figures.tokens / Math.max(seconds, 0.001));
-      io.emit({ type: 'progress', total: totalSteps, metrics, tokensPerSecond });
-      if (number % job.checkpointEverySteps === 0 && number < totalSteps) {
+      const figuresOf = [done].flat();
+      const seconds = Math.round((performance.now() - began) / figuresOf.length) / 1000;
+      figuresOf.forEach((figures, index) => {
+        requireFinite(first + index, figures);
+        const metrics: StepMetrics = { step: first + index, ...figures, seconds };
+        this.record(METRICS_FILE, metrics);
+        const tokensPerSecond = Math.round(figures.tokens / Math.max(seconds, 0.001));
+        io.emit({ type: 'progress', total: totalSteps, metrics, tokensPerSecond });
+      });
+      state.step += figuresOf.length;
+      if (state.step % job.checkpointEverySteps === 0 && state.step < totalSteps) {
         await crashPoint('engine.before-checkpoint');
         this.checkpoint();
-        saved = number;
+        saved = state.step;
       }
       await io.breathe();
     }
