@@ -9,6 +9,8 @@ export const logger = pino(
       paths: ['*.apiKey', '*.secretAccessKey', '*.authorization', 'apiKey', 'secretAccessKey'],
       remove: true,
     },
+    // The worker library logs the error of a failed activity under this name; as it is, JSON would make it {}.
+    serializers: { error: pino.stdSerializers.errWithCause },
     hooks: { streamWrite: redact },
   },
   pino.destination({ dest: 2, sync: true }),

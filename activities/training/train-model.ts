@@ -30,6 +30,8 @@ export async function trainModel(
   input: TrainInput,
   engine = startEngine,
 ): Promise<TrainResult> {
+  if (input.stage === 'base' && input.recipe.base.kind === 'pretrained')
+    return { status: 'done', outcome: await importBase(store, input, input.recipe.base) };
   const identity = trainingIdentity(input);
   const key = stageKey(identity);
   const info = Context.current().info;
@@ -39,8 +41,6 @@ export async function trainModel(
   const leaseSeconds = Math.max(10, (info.heartbeatTimeoutMs ?? 30_000) / 1000);
   let lease: StageLease | undefined;
   try {
-    if (input.stage === 'base' && input.recipe.base.kind === 'pretrained')
-      return { status: 'done', outcome: await importBase(store, input, input.recipe.base) };
     const finished = async () => (await findStage(store, identity)) !== undefined;
     if (!(await finished())) {
       lease = await StageLease.acquire(store, key, owner, leaseSeconds, finished, signal);

@@ -66,7 +66,7 @@ export function noteOf({ workflowId, state, stage, problem }: RunProgress): stri
       return `Waiting for approval after ${stage}: rmr1 approve ${workflowId}   or   rmr1 reject ${workflowId}`;
     case 'awaiting-correction':
       return (
-        `Waiting for a correction of ${problem?.stage ?? stage}: ${problem?.message ?? ''} ` +
+        `Waiting for a correction of ${problem?.stage ?? stage}: ${sentence(problem?.message)}` +
         `Then: rmr1 correct ${workflowId} [--set key=value]`
       );
     case 'paused':
@@ -75,6 +75,8 @@ export function noteOf({ workflowId, state, stage, problem }: RunProgress): stri
       return undefined;
   }
 }
+
+const sentence = (text = ''): string => (text === '' ? '' : `${text.replace(/\.?$/, '.')} `);
 
 /** Cut to `columns` code points, so that a redrawn block keeps its height. */
 export function fit(text: string, columns: number): string {
