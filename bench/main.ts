@@ -17,12 +17,22 @@ const BENCHMARKS: Record<
   },
   sft: {
     about:
-      "the engine's SFT step against torch eager (goal >= 1.0; RMR1_BENCH_PYTHON names a Python with torch)",
+      'SFT steps against torch eager (goal >= 1.3), torch.compile and TRL, and their share of the GEMM rate (goal >= 0.9); parts: 4.5m 135m',
     load: () => import('./sft.js'),
   },
+  grpo: {
+    about: 'GRPO steps against TRL (goal >= 4); parts: 4.5m 135m',
+    load: () => import('./grpo.js'),
+  },
   decode: {
-    about: 'generation with the places of finished rows filled again, against fixed batches',
+    about:
+      'generation against HF generate (goal >= 2.5), llama.cpp (goal >= 2 at batch 16), transformers.js, and with refilling against without; parts: refill 4.5m 135m, or one batch size, as 135m-16',
     load: () => import('./decode.js'),
+  },
+  memory: {
+    about:
+      'peak memory of both sides of sft, grpo and decode (goal for 135M with adapters <= 1,500 MiB at <= 1.25 x the time); parts: sft-135m sft-4.5m grpo-4.5m decode-135m',
+    load: () => import('./memory.js'),
   },
   score: {
     about: '`rmr1 score` on 40,000 verdicts (goal < 1 s)',
@@ -89,13 +99,16 @@ function describe({
   met,
   unit,
   runs,
+  peakMiB,
   machine,
 }: BenchResult): string {
   const figures = [`ours ${round(ours)} ${unit}`];
   if (peer !== null) figures.push(`peer ${round(peer)} ${unit}`);
   if (ratio !== null) figures.push(`ratio ${ratio.toFixed(3)}`);
   if (goal !== null) figures.push(`goal ${goal}${met === false ? ' MISSED' : ''}`);
-  const of = met === undefined ? 'median' : 'largest';
+  if (peakMiB?.ours !== undefined && peakMiB.peer !== undefined)
+    figures.push(`peak memory ${peakMiB.ours.toFixed(0)} and ${peakMiB.peer.toFixed(0)} MiB`);
+  const of = name === 'parity' ? 'largest' : 'median';
   return `${name}${which ? ` (${which})` : ''}: ${figures.join(', ')}; ${of} of ${runs.ours.length}; ${machine}`;
 }
 

@@ -18,6 +18,8 @@ export interface BenchResult {
   unit: string;
   /** The single runs behind the medians. */
   runs: { ours: number[]; peer?: number[] };
+  /** Highest resident memory of each side's process, where both are processes. */
+  peakMiB?: { ours: number | undefined; peer: number | undefined };
   machine: string;
   versions: Record<string, string>;
 }

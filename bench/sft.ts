@@ -1,132 +1,133 @@
 /**
- * One SFT optimiser step (forward, backward, clipping, AdamW; float32) of our engine against eager PyTorch with
- * SDPA and fused AdamW: same shapes, same threads, rounds of both in turn, medians.
+ * SFT steps (forward, backward, clipping, AdamW; float32) of the engine against PyTorch, eager and compiled, and TRL's
+ * trainer, and both against the speed of matrix products on this machine.
  */
-import { availableParallelism } from 'node:os';
-import { pathToFileURL } from 'node:url';
-import type { SupervisedBatch } from '../engine/model/batch.js';
-import { initializeParameters } from '../engine/model/initialize.js';
-import type { DecoderConfig } from '../engine/model/parameters.js';
-import { parameterLayout } from '../engine/model/parameters.js';
-import { TrainingRuntime } from '../engine/model/runtime.js';
+import { join } from 'node:path';
+import { readModelDirectory } from '../engine/checkpoint/model-directory.js';
+import { homeFromEnvironment } from '../infra/local/home.js';
+import { smallModel, smollm2 } from './cases.js';
+import { compare, measure, type Contest, type Measured, type Side } from './contest.js';
+import { trainingFlops } from './flops.js';
+import { parityPython } from './parity/python.js';
 import { type BenchResult, machine, median, versions } from './result.js';
-import { PeerMissingError, TorchPeer } from './sft-peer.js';
 
-const THREADS = Math.min(2, availableParallelism());
-const ROUNDS = 7;
-const COMMON = { maxLength: 1_024, ropeTheta: 10_000, normEpsilon: 1e-5, tieEmbeddings: true };
+const THREADS = 2;
+const GEMM_SIZE = 2_048;
 
 interface Case {
+  part: string;
   name: string;
-  config: DecoderConfig;
+  model: () => string | Promise<string>;
   batch: number;
   length: number;
-  /** Steps a round: a second or more. */
-  steps: number;
+  lora?: { rank: number; alpha: number };
+  /** Steps a round. */
+  work: number;
+  rounds: number;
 }
-const CASES: Case[] = [
+/** By part: the small model whole, SmolLM2 with adapters. */
+export const SFT_CASES: Case[] = [
   {
-    name: '0.36M parameters, batch 16 × 96',
-    config: {
-      ...COMMON,
-      hiddenSize: 96,
-      layers: 3,
-      heads: 3,
-      kvHeads: 3,
-      intermediateSize: 256,
-      vocabSize: 304,
-    },
-    batch: 16,
-    length: 96,
-    steps: 20,
-  },
-  {
+    part: '4.5m',
     name: '4.5M parameters, batch 8 × 512',
-    config: {
-      ...COMMON,
-      hiddenSize: 256,
-      layers: 4,
-      heads: 4,
-      kvHeads: 4,
-      intermediateSize: 1_024,
-      vocabSize: 1_024,
-    },
+    model: () => smallModel(join(homeFromEnvironment(), 'bench', 'small-model')),
     batch: 8,
     length: 512,
-    steps: 2,
+    work: 2,
+    rounds: 7,
+  },
+  {
+    part: '135m',
+    name: 'SmolLM2-135M, LoRA r16, batch 2 × 512',
+    model: smollm2,
+    batch: 2,
+    length: 512,
+    lora: { rank: 16, alpha: 32 },
+    work: 1,
+    rounds: 5,
   },
 ];
 
-/** @throws `PeerMissingError` where there is no PyTorch to compare with */
-export async function run(): Promise<BenchResult[]> {
-  const peer = await TorchPeer.start();
-  try {
-    const results: BenchResult[] = [];
-    for (const which of CASES) results.push(await compare(which, peer));
-    return results;
-  } finally {
-    peer.stop();
-  }
+/** @param parts which of the cases; all of them otherwise */
+export async function run(parts: readonly string[] = []): Promise<BenchResult[]> {
+  const results: BenchResult[] = [];
+  for (const which of SFT_CASES.filter(({ part }) => parts.length === 0 || parts.includes(part)))
+    results.push(...(await compareCase(which)));
+  if (results.length === 0)
+    throw new Error(`sft has the parts ${SFT_CASES.map(({ part }) => part).join(', ')}`);
+  return results;
 }
 
-async function compare(which: Case, peer: TorchPeer): Promise<BenchResult> {
-  const layout = parameterLayout(which.config);
-  const { parameters, torch } = await peer.prepare({ ...which, threads: THREADS });
-  if (parameters !== layout.size)
-    throw new Error(`models differ: ${layout.size} parameters here, ${parameters} there`);
-  const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, gradClip: 1 };
-  const runtime = await TrainingRuntime.create(layout, initializeParameters(layout, 1), {
-    threads: THREADS,
-    optimizer,
-  });
-  const batch = randomBatch(which);
-  const steps = async (count: number): Promise<number> => {
-    const began = performance.now();
-    for (let i = 0; i < count; i += 1) {
-      await runtime.gradSupervised(batch, which.batch * which.length);
-      await runtime.applyAdamW(1e-3);
-    }
-    return (performance.now() - began) / 1_000;
-  };
-  await steps(2);
-  const tokens = which.batch * which.length * which.steps;
-  const runs = { ours: [] as number[], peer: [] as number[] };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    runs.ours.push(tokens / (await steps(which.steps)));
-    runs.peer.push(tokens / (await peer.steps(which.steps)));
-  }
-  await runtime.release();
+/** The contest of a case; `bench memory` runs it too. */
+export async function sftContest(which: Case): Promise<Contest> {
+  const python = parityPython((message) => process.stderr.write(`${message}\n`));
+  const { batch, length, lora } = which;
+  const request = { kind: 'sft', threads: THREADS, model: await which.model(), batch, length, lora };
+  const torch = { python, script: 'peer/sft_torch.py' };
   return {
     name: 'sft',
     case: `${which.name}, ${THREADS} threads`,
-    ratio: median(runs.ours.map((rate, round) => rate / runs.peer[round]!)),
-    goal: 1,
-    ours: median(runs.ours),
-    peer: median(runs.peer),
+    sides: [
+      { name: 'ours', script: 'ours.js', request },
+      { name: 'torch eager', ...torch, request, goal: 1.3 },
+      { name: 'torch.compile', ...torch, request: { ...request, compile: true } },
+      { name: 'TRL', python, script: 'peer/train_trl.py', request },
+    ],
+    work: which.work,
+    amount: batch * length,
     unit: 'tokens/s',
-    runs,
-    machine: machine(),
-    versions: versions({ torch }),
+    rounds: which.rounds,
   };
 }
 
-/** Tokens spread over the vocabulary; every token after the first of a row is learned from. */
-function randomBatch({ config, batch, length }: Case): SupervisedBatch {
-  const width = length + 1;
-  const tokens = new Int32Array(batch * width);
-  for (let i = 0; i < tokens.length; i += 1)
-    tokens[i] = (Math.imul(i + 1, 0x9e3779b1) >>> 8) % config.vocabSize;
-  const weights = new Float32Array(batch * width).fill(1);
-  for (let row = 0; row < batch; row += 1) weights[row * width] = 0;
-  return { rows: batch, length: width, tokens, weights };
+async function compareCase(which: Case): Promise<BenchResult[]> {
+  const contest = await sftContest(which);
+  const [ours, eager] = contest.sides as [Side, Side];
+  const gemm = {
+    request: { kind: 'gemm', threads: THREADS, size: GEMM_SIZE },
+    apart: { work: 4, amount: 2 * GEMM_SIZE ** 3 },
+  };
+  const products = [
+    { ...ours, ...gemm, name: 'products by onnxruntime' },
+    { ...eager, ...gemm, name: 'products by torch' },
+  ];
+  const measured = await measure({ ...contest, sides: [...contest.sides, ...products] });
+  const others = measured.slice(1).filter(({ side }) => !side.apart);
+  const results = compare(contest, measured);
+  const reference = measured.filter(({ side }) => side.apart);
+  const flops = await flopsPerToken(which, measured[0]!.prepared.trained);
+  return [
+    ...results,
+    share(contest, measured[0]!, reference, flops),
+    ...others.map((other) => share(contest, other, reference, flops)),
+  ];
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  run().then(
-    (results) => console.log(JSON.stringify(results, null, 2)),
-    (error: unknown) => {
-      console.error(error instanceof Error ? error.message : error);
-      process.exitCode = error instanceof PeerMissingError ? error.exitCode : 1;
-    },
+async function flopsPerToken(which: Case, trained: number | undefined): Promise<number> {
+  const { config } = readModelDirectory(await which.model()).layout;
+  return trainingFlops(config, which.length, which.lora ? trained : undefined);
+}
+
+/** What a side's step needs of arithmetic, against what the faster of two libraries does of it in products alone. */
+function share(contest: Contest, side: Measured, references: Measured[], flops: number): BenchResult {
+  const best = references[0]!.rates.map((_, round) =>
+    Math.max(...references.map(({ rates }) => rates[round]!)),
   );
+  const own = side.rates.map((rate) => (rate * flops) / 1e9);
+  const peer = best.map((rate) => rate / 1e9);
+  const ratio = median(own.map((rate, round) => rate / peer[round]!));
+  const mine = side.side.name === 'ours';
+  return {
+    name: 'sft',
+    case: `${contest.case}, ${side.side.name}: share of products of ${GEMM_SIZE} × ${GEMM_SIZE} matrices`,
+    ratio,
+    goal: mine ? 0.9 : null,
+    ...(mine ? { met: ratio >= 0.9 } : {}),
+    ours: median(own),
+    peer: median(peer),
+    unit: 'Gflop/s',
+    runs: { ours: own, peer },
+    machine: machine(),
+    versions: versions(),
+  };
 }

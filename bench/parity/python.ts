@@ -1,11 +1,13 @@
-/** The Python side of the parity checks: a virtual environment of locked packages, made once per cache. */
+/** The Python side of comparisons: a virtual environment of locked packages, made once per cache. */
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../infra/environment.js';
 import { cacheFromEnvironment } from '../../infra/local/home.js';
-import { PYTHON_VARIABLE } from '../sft-peer.js';
+
+/** Which Python runs the other side, if not the environment that is made for it. */
+const PYTHON_VARIABLE = 'RMR1_BENCH_PYTHON';
 
 const folder = (): string => join(projectRoot(), 'bench', 'parity');
 
