@@ -1,5 +1,6 @@
 import { checkSize, pack } from './constants.js';
 import { writeModel } from './model-writer.js';
+import { leavesLast } from './node-order.js';
 import type { OutputSpec } from './shape-inference.js';
 import { inferOutputs } from './shape-inference.js';
 import type { Attributes, ConstantData, DType, GraphNode, Shape, Subgraph, Value } from './types.js';
@@ -218,7 +219,7 @@ export class GraphBuilder {
     if (this.#outputs.length === 0) throw new Error(`graph ${this.name} has no outputs`);
     return writeModel({
       name: this.name,
-      nodes: this.nodes,
+      nodes: leavesLast(this.nodes),
       inputs: this.inputs,
       outputs: this.#outputs.map((output) => output.value),
       initializers: [...this.#shared.initializers.values()],
