@@ -46,6 +46,13 @@ export const judgeSettingsSchema = z.discriminatedUnion('kind', [
     threads: z.int().positive().default(2),
     batchSize: z.int().positive().default(64),
   }),
+  z.strictObject({
+    kind: z.literal('likelihood'),
+    /** A language model of the engine: an artefact, or a directory that every worker can read. */
+    model: z.union([artifactRefSchema, z.string().min(1)]),
+    threads: z.int().positive().default(2),
+    batchSize: z.int().positive().default(64),
+  }),
   openai,
   z.strictObject({ kind: z.literal('pointwise'), ...endpointFields }),
   z.strictObject({ kind: z.literal('scalar'), ...endpointFields }),
@@ -66,8 +73,15 @@ export type JudgeKind = JudgeSettings['kind'];
 /** Judges that the embedded engine runs, where training runs. */
 export function isEngineJudge(
   judge: JudgeSettings,
-): judge is Extract<JudgeSettings, { kind: 'local' | 'local-scalar' }> {
-  return judge.kind === 'local' || judge.kind === 'local-scalar';
+): judge is Extract<JudgeSettings, { kind: EngineJudgeKind }> {
+  return isEngineJudgeKind(judge.kind);
+}
+
+const ENGINE_JUDGES = ['local', 'local-scalar', 'likelihood'] as const;
+type EngineJudgeKind = (typeof ENGINE_JUDGES)[number];
+
+export function isEngineJudgeKind(kind: JudgeKind): kind is EngineJudgeKind {
+  return (ENGINE_JUDGES as readonly JudgeKind[]).includes(kind);
 }
 
 export type TokenPrice = NonNullable<EndpointSettings['price']>;

@@ -119,7 +119,7 @@ function protocolOf(input: ScoreBenchmarkInput): VerdictProtocol {
   const hash = isEngineJudge(judge) ? String(identity['model']) : undefined;
   const endpoint = 'baseUrl' in judge && judge.baseUrl ? new URL(judge.baseUrl).host : undefined;
   const promptVersion = identity['promptVersion'];
-  const writes = !['scalar', 'local-scalar', 'length', 'random', 'oracle'].includes(judge.kind);
+  const writes = !['scalar', 'local-scalar', 'likelihood', 'length', 'random', 'oracle'].includes(judge.kind);
   return {
     schema: VERDICT_FILE_SCHEMA,
     benchmark: input.benchmark,
@@ -157,6 +157,7 @@ function labelOf(judge: JudgeSettings): string {
   if (judge.kind === 'majority') return `majority of ${judge.members.map(({ model }) => model).join(', ')}`;
   if (judge.kind === 'local') return 'local model';
   if (judge.kind === 'local-scalar') return 'local reward model';
+  if (judge.kind === 'likelihood') return 'log-likelihood of the answers';
   return 'model' in judge ? judge.model : judge.kind;
 }
 

@@ -64,7 +64,7 @@ async function scored(
     ({ chosen, rejected }) => [[...chosen], [...rejected]],
   );
   const scorer = await Scorer.create(loaded, 1);
-  const ours = await scorer.scores(sequences);
+  const ours = await scorer.scores(sequences.map((tokens) => ({ tokens, promptTokens: 0 })));
   await scorer.release();
   const request = { base, model, adapter: change.lora ? join(job.outputDir, 'adapter') : null, sequences };
   const answer = (await askPython(python, 'reward_transformers.py', request)) as Answer;

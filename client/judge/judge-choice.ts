@@ -1,5 +1,6 @@
 /** The judge that command-line options describe; shared by `rmr1 evaluate` and `rmr1 serve`. */
 import {
+  isEngineJudgeKind,
   judgeSettingsSchema,
   samplingSchema,
   type JudgeKind,
@@ -44,7 +45,7 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
   if (!model && !WITHOUT_MODEL.includes(kind)) {
     throw new ClientError(
       'Usage',
-      kind === 'local' || kind === 'local-scalar'
+      isEngineJudgeKind(kind)
         ? 'Give --model RUN or --model DIR, or --base-url URL and --model NAME for an endpoint.'
         : `--judge ${kind} needs --model NAME${kind === 'majority' ? ', once for each member (an odd number)' : ''}.`,
     );
@@ -61,8 +62,7 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
     ...(promptVersion ? { promptVersion } : {}),
     ...(logprobs ? { logprobs } : {}),
   };
-  const onEngine = kind === 'local' || kind === 'local-scalar';
-  const local = onEngine ? await resolveModel(model!, promptVersion) : undefined;
+  const local = isEngineJudgeKind(kind) ? await resolveModel(model!, promptVersion) : undefined;
   const engine = {
     model: local?.dir,
     ...(options.batchSize ? { batchSize: options.batchSize } : {}),
@@ -71,6 +71,7 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
   const settings = {
     local: { kind, ...engine, promptVersion: local?.promptVersion },
     'local-scalar': { kind, ...engine },
+    likelihood: { kind, ...engine },
     openai: { ...openai, model },
     pointwise: { kind, ...endpoint, model },
     scalar: { kind, ...endpoint, model },

@@ -80,6 +80,7 @@ function addJudgeOptions(command: Command): Command {
         'local',
         'openai',
         'scalar',
+        'likelihood',
         'pointwise',
         'majority',
         'length',
@@ -89,7 +90,7 @@ function addJudgeOptions(command: Command): Command {
     )
     .option(
       '--model <ref>',
-      'local, and scalar without --base-url: a finished run or a model directory; endpoints: the name there (majority: repeat it)',
+      'local, likelihood, and scalar without --base-url: a finished run or a model directory; endpoints: the name there (majority: repeat it)',
       collect,
     )
     .option('--base-url <url>', 'OpenAI-compatible endpoint; its key is RMR1_JUDGE_API_KEY or OPENAI_API_KEY')

@@ -50,7 +50,8 @@ export class Batcher<Question extends ResidentQuestion> {
       (other) =>
         other.temperature === first.temperature &&
         other.maxNewTokens === first.maxNewTokens &&
-        other.seed === first.seed,
+        other.seed === first.seed &&
+        (other.answer === undefined) === (first.answer === undefined),
     );
   }
 

@@ -45,7 +45,7 @@ function encode(question: ResidentQuestion, { tokenizer, layout }: LoadedModel):
   if (tokens.length + question.maxNewTokens > maxLength) {
     return `the prompt has ${tokens.length} tokens; with ${question.maxNewTokens} for the answer that is more than the model's ${maxLength}`;
   }
-  return { ...question, tokens };
+  return { ...question, tokens, promptTokens: tokens.length };
 }
 
 async function answer(
@@ -87,10 +87,10 @@ async function answer(
   }
 }
 
-/** The scores of a batch of a reward model. */
+/** The scores of a batch of answers. */
 async function score(scorer: Scorer, batch: Encoded[]): Promise<void> {
   const began = performance.now();
-  const scores = await scorer.scores(batch.map(({ tokens }) => tokens));
+  const scores = await scorer.scores(batch);
   void send({ type: 'batch', rows: batch.length, seconds: (performance.now() - began) / 1000, tokens: 0 });
   batch.forEach(({ id, tokens }, index) => {
     const answer = {
@@ -107,14 +107,15 @@ async function score(scorer: Scorer, batch: Encoded[]): Promise<void> {
 async function serve(config: ResidentConfig): Promise<never> {
   const model = readModelDirectory(config.model);
   const scalarHead = model.layout.config.scalarHead === true;
-  const scorer = scalarHead ? await Scorer.create(model, config.threads) : undefined;
+  let scorer: Scorer | undefined;
   const decoder = new Decoder({ layout: model.layout }, config.threads);
   const batcher = new Batcher<Encoded>(config.batchSize);
   process.on('message', (command: ResidentCommand) => {
     if (command.type === 'stop') process.exit(EXIT.done);
     if (command.type === 'forget') return batcher.forget(command.id);
     const { question } = command;
-    const encoded = scorer ? encodeAnswer(question, model) : encode(question, model);
+    const scores = scalarHead || question.answer !== undefined;
+    const encoded = scores ? encodeAnswer(question, model) : encode(question, model);
     if (typeof encoded === 'string') return void send({ type: 'refused', id: question.id, message: encoded });
     return batcher.add(encoded);
   });
@@ -122,7 +123,8 @@ async function serve(config: ResidentConfig): Promise<never> {
   await send({ type: 'ready', parameters: size, maxLength: shape.maxLength, scalarHead });
   for (;;) {
     const batch = await batcher.next();
-    if (scorer) await score(scorer, batch);
+    if (scalarHead || batch[0]?.answer !== undefined)
+      await score((scorer ??= await Scorer.create(model, config.threads)), batch);
     else await answer(model, decoder, batch, config.batchSize);
   }
 }

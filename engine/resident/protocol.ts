@@ -16,7 +16,7 @@ export interface ResidentQuestion {
   id: number;
   /** Rendered by the chat template. */
   prompt: string;
-  /** For reward models: the answer to score; nothing is written then. */
+  /** The answer to score, by a reward model or by its likelihood; nothing is written then. */
   answer?: string;
   maxNewTokens: number;
   /** 0 is greedy. */
@@ -38,7 +38,7 @@ export interface ResidentAnswer {
   promptTokens: number;
   tokens: number;
   finished: boolean;
-  /** Of reward models. */
+  /** Of an answer that was given. */
   score?: number;
 }
 

@@ -4,7 +4,7 @@ import type { JudgeSettings, Sampling, TokenPrice } from '../../../workflows/jud
 import { controlJudge } from './controls.js';
 import type { Judge } from './judge.js';
 import { localJudge, type LocalModel } from './local-judge.js';
-import { localScorer } from './local-scalar.js';
+import { likelihoodScorer, localScorer } from './local-scalar.js';
 import { majorityJudge } from './majority-judge.js';
 import { openaiJudge } from './openai-judge.js';
 import { Patience, patientJudge, type PatienceSettings } from './patience.js';
@@ -106,6 +106,9 @@ async function single(
     case 'local-scalar':
       if (!localModel) throw new Error('A local judge needs its model on this disk.');
       return scalarJudge(await localScorer(localModel, settings, onBatch));
+    case 'likelihood':
+      if (!localModel) throw new Error('A local judge needs its model on this disk.');
+      return scalarJudge(await likelihoodScorer(localModel, settings, onBatch));
     case 'random':
       return controlJudge('random', settings.seed);
     case 'length':
