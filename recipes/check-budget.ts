@@ -4,8 +4,8 @@ import type { Recipe } from './schema.js';
 import { isSelfTaught } from './self-taught.js';
 
 /** @throws UserError `InvalidInput` naming the models without a price, where a budget is set. */
-export function checkBudget({ oracle }: Recipe, budget: { usd: number } | undefined): void {
-  if (!budget || isSelfTaught({ oracle })) return;
+export function checkBudget({ oracle, coldStart }: Recipe, budget: { usd: number } | undefined): void {
+  if (!budget || coldStart || isSelfTaught({ oracle })) return;
   const models = [
     ...new Set([...(oracle.cascade ?? []), oracle.model, oracle.correctionModel ?? oracle.model]),
   ];

@@ -287,6 +287,12 @@ const fields = z.strictObject({
   title: z.string(),
   description: z.string().default(''),
   seed: z.int().nonnegative().default(1),
+  coldStart: z
+    .boolean()
+    .optional()
+    .describe(
+      'reinforcement learning starts from the base itself: no distillation and no fine-tuning (models that reason already)',
+    ),
   /** How pairs are shown to the student; the oracle's prompt is `distill.promptVersion`. */
   promptVersion: z.enum(['cor-v1', 'plain-v1', 'compact-v1']),
   data,
@@ -311,6 +317,15 @@ const fields = z.strictObject({
   ray: ray.optional().describe('for engine ray'),
 });
 export const recipeSchema = fields
+  .refine(({ coldStart, evaluate }) => !coldStart || !evaluate.stages.includes('sft'), {
+    path: ['evaluate', 'stages'],
+    message: 'names sft, which a cold start leaves out: set it to ["base", "grpo"], or leave coldStart out',
+  })
+  .refine(({ coldStart, oracle }) => !coldStart || oracle.provider !== 'none', {
+    path: ['coldStart'],
+    message:
+      'leaves nothing to do for a student that teaches itself (oracle.provider is none): leave one of them out',
+  })
   .refine(({ engine, ray }) => ray === undefined || engine === 'ray', {
     path: ['ray'],
     message: 'is for engine ray: set engine to ray, or leave it out',

@@ -37,6 +37,9 @@ export interface Round {
   rounds: number;
 }
 
+/** Stages of a pipeline that a cold start does not run. */
+const COLD_START_LEAVES_OUT = ['distill', 'sft'] as const;
+
 type ChildStage = 'distill' | 'sft' | 'grpo' | 'evaluate';
 
 export class RunControl implements SpendingHost {
@@ -269,6 +272,7 @@ export class RunControl implements SpendingHost {
     const asks = this.stages.all.some(({ name }) => name === 'distill') && !takesOver(this.input, 'distill');
     this.plan = await planning.planRun({ ...this.input, ...(asks ? {} : { asksNoOracle: true }) });
     this.seed = this.input.seed ?? this.plan.recipe.seed;
+    if (this.plan.recipe.coldStart) this.stages.leaveOut(COLD_START_LEAVES_OUT);
     upsertMemo({ recipe: this.plan.recipe, seed: this.seed });
   }
 

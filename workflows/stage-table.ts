@@ -13,6 +13,15 @@ export class StageTable {
     for (const name of names) this.rows.set(name, { name, state: 'pending' });
   }
 
+  /** Forget stages that will not be run; one that has begun stays, and so does the last one, which was asked for. */
+  leaveOut(names: readonly StageName[]): void {
+    const asked = [...this.rows.keys()].at(-1);
+    for (const name of names) {
+      if (name !== asked && this.of(name).state === 'pending') this.rows.delete(name);
+    }
+    this.changed();
+  }
+
   get all(): StageProgress[] {
     return [...this.rows.values()];
   }

@@ -17,8 +17,9 @@ export async function trainRewardModel(input?: TrainRewardModelInput): Promise<R
     const dataset = await prepareDataset(run);
     const base = await warmUpBase(run, dataset);
 
-    const traces = await distillTraces(run, dataset, base);
-    const sft = await fineTune(run, base, traces);
+    const sft = run.recipe.coldStart
+      ? base
+      : await fineTune(run, base, await distillTraces(run, dataset, base));
     const grpo = await reinforce(run, sft, dataset);
 
     await evaluateJudges(run, dataset, { base, sft, grpo });

@@ -28,9 +28,10 @@ export async function upstream(
   if (stage === 'distill')
     return { pairs: output(dataset, 'train'), student: output(base, 'model'), ...given };
   if (stage === 'reward') return { model: output(base, 'model'), pairs: output(dataset, 'train'), ...given };
-  const traces = await distillTraces(run, dataset, base);
-  if (stage === 'sft') return { model: output(base, 'model'), traces: output(traces, 'traces'), ...given };
-  const sft = await fineTune(run, base, traces);
+  const cold = run.recipe.coldStart && stage !== 'sft';
+  const traces = cold ? undefined : await distillTraces(run, dataset, base);
+  if (stage === 'sft') return { model: output(base, 'model'), traces: output(traces!, 'traces'), ...given };
+  const sft = traces ? await fineTune(run, base, traces) : base;
   if (stage === 'grpo') return { model: output(sft, 'model'), pairs: output(dataset, 'train'), ...given };
   const grpo = await reinforce(run, sft, dataset);
   return {

@@ -45,9 +45,10 @@ export function estimateDistillation(
   const isSent = selector(recipe.distill);
   const shown = assignGold(trainingPairs(recipe, seed, data), seed).filter((presented) => isSent(presented));
   const { cascade = [], model } = recipe.oracle;
-  const steps = isSelfTaught(recipe) ? [] : [...cascade, model];
+  const asksNobody = isSelfTaught(recipe) || recipe.coldStart === true;
+  const steps = asksNobody ? [] : [...cascade, model];
   const passes = steps.map((step, index) => passEstimate(recipe, { pass: 1, model: step, index }, shown));
-  if (recipe.distill.secondPass && !isSelfTaught(recipe)) {
+  if (recipe.distill.secondPass && !asksNobody) {
     const corrects = { pass: 2, model: modelOfPass(recipe.oracle, 2), index: steps.length } as const;
     passes.push(passEstimate(recipe, corrects, shown));
   }

@@ -1,6 +1,7 @@
 /** Resolve a run's recipe and check everything that can be checked before money or compute is spent. */
 import { checkBudget } from '../../recipes/check-budget.js';
 import { loadRecipe } from '../../recipes/load.js';
+import { checkFit } from '../../recipes/sizing/check-fit.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { isSelfTaught } from '../../recipes/self-taught.js';
 import { UserError } from '../../workflows/errors.js';
@@ -20,9 +21,10 @@ export async function planRun(store: ArtifactStore, input: PlanInput): Promise<R
   const recipe = loadRecipe(input.recipe, { ...oracleOverrides(input), ...input.overrides });
   checkData(recipe, input);
   checkBudget(recipe, input.budget);
+  checkFit(recipe);
   const heartbeatSeconds = heartbeatSetting();
   await store.check();
-  if (!input.asksNoOracle && !isSelfTaught(recipe)) await checkOracle(recipe.oracle);
+  if (!input.asksNoOracle && !isSelfTaught(recipe) && !recipe.coldStart) await checkOracle(recipe.oracle);
   return {
     recipe,
     recipeRef: await store.putBytes('recipe', JSON.stringify(recipe, null, 2)),

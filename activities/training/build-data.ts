@@ -49,7 +49,7 @@ export async function buildRlPrompts(
     const all = await readPairLines(store, pairs);
     // The distilled pairs are known by heart; they serve again only where the data holds no others (RM-R1 splits alike).
     const distilled = selector(recipe.distill);
-    const fresh = all.filter((presented) => !distilled(presented));
+    const fresh = recipe.coldStart ? all : all.filter((presented) => !distilled(presented));
     const shown = fresh.length > 0 ? fresh : all;
     const shuffled = shown
       .map((presented) => ({ presented, order: hash(`rl/${seed}/${presented.pair.id}`) }))

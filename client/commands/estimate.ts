@@ -9,6 +9,7 @@ import type { Pair } from '../../judge/pair.js';
 import type { Recipe } from '../../recipes/schema.js';
 import { ClientError } from '../errors.js';
 import { remark } from '../output.js';
+import { trainingText } from './training-estimate.js';
 
 /** Estimates above this many USD are not started without a yes. */
 export const CONFIRM_ABOVE_USD = 10;
@@ -29,7 +30,9 @@ export async function confirmEstimate(
   { yes = false }: EstimateOptions,
 ): Promise<DistillationEstimate> {
   const estimate = estimateDistillation(recipe, seed, data);
-  remark(estimateText(estimate));
+  if (!recipe.coldStart) remark(estimateText(estimate));
+  const training = trainingText(recipe, data);
+  if (training) remark(training);
   const reason = reasonToAsk(recipe, estimate);
   if (!reason || yes) return estimate;
   if (!process.stdin.isTTY) {
@@ -41,8 +44,8 @@ export async function confirmEstimate(
   return estimate;
 }
 
-function reasonToAsk({ oracle }: Recipe, { usd }: DistillationEstimate): string | undefined {
-  if (oracle.provider === 'local' || oracle.provider === 'none') return undefined;
+function reasonToAsk({ oracle, coldStart }: Recipe, { usd }: DistillationEstimate): string | undefined {
+  if (coldStart || oracle.provider === 'local' || oracle.provider === 'none') return undefined;
   if (usd === undefined)
     return 'The cost cannot be estimated without the prices of the models (oracle.price).';
   return usd > CONFIRM_ABOVE_USD

@@ -6,6 +6,7 @@ import { StackFile } from '../../infra/local/stack-file.js';
 import { checkBudget } from '../../recipes/check-budget.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
+import { checkFit } from '../../recipes/sizing/check-fit.js';
 import type { PipelineStage, TrainRewardModelInput } from '../../workflows/inputs.js';
 import { ClientError } from '../errors.js';
 import { follow } from '../follow.js';
@@ -45,9 +46,10 @@ export async function run(options: RunOptions): Promise<number | void> {
   const recipe = loadRecipe(resolved.recipe, { ...oracleOverrides(resolved.oracle), ...resolved.overrides });
   checkData(recipe, options.data);
   checkBudget(recipe, resolved.budget);
+  checkFit(recipe);
   const data = options.data === undefined ? undefined : await checkPairs(options.data);
   if (data) remark(dataText(data.report));
-  checkOracleKey(recipe.oracle);
+  if (!recipe.coldStart) checkOracleKey(recipe.oracle);
   if (options.estimate) {
     const { confirmEstimate } = await import('./estimate.js');
     await confirmEstimate(recipe, resolved.seed ?? recipe.seed, data?.pairs, options);

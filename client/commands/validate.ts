@@ -1,6 +1,7 @@
 import type { ReadReport } from '../../activities/dataset/index.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
+import { checkFit } from '../../recipes/sizing/check-fit.js';
 import { ClientError } from '../errors.js';
 import type { SharedOptions } from '../options.js';
 import { print } from '../output.js';
@@ -22,6 +23,7 @@ export async function run(options: ValidateOptions): Promise<void> {
   }
   const recipe =
     options.recipe === undefined ? undefined : loadRecipe(options.recipe, parseOverrides(options.set));
+  if (recipe) checkFit(recipe);
   const data = options.data === undefined ? undefined : (await checkPairs(options.data)).report;
   print(options.json, { valid: true, ...(recipe ? { recipe } : {}), ...(data ? { data } : {}) }, () =>
     [...(recipe ? [recipeText(recipe)] : []), ...(data ? [dataText(data)] : [])].join('\n'),
