@@ -22,6 +22,19 @@ export function addDataCommands(add: AddCommand): void {
   ).argument('[name]', 'recipe to print, resolved with its defaults');
 
   add(
+    'mix',
+    "build RM-R1's training mix from the hub: Skywork v0.2 without magpie_ultra, 8,000 of code, 10,000 of maths",
+    'rmr1 mix --out pairs.jsonl --against rm-bench=data/rm-bench rmb=data/rmb rewardbench=hub:allenai/reward-bench',
+    () => import('../commands/mix.js'),
+  )
+    .requiredOption('--out <file>', 'JSONL to write')
+    .option('--seed <n>', 'of the choice and the order', wholeNumber, 1)
+    .option(
+      '--against <name=source...>',
+      'benchmarks whose items must not be trained on: files, folders or hub:owner/name',
+    );
+
+  add(
     'judge',
     'let a trained judge compare two replies and say why',
     'rmr1 judge --model quickstart-seed1 --prompt "What is 12 + 30 ?" --a "42" --b "41"\n' +

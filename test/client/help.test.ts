@@ -27,7 +27,7 @@ describe('help', () => {
           'reject',
         ],
         ...['raise-budget', 'continue', 'ledger'],
-        ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'recipes', 'oracle', 'worker'],
+        ...['correct', 'cancel', 'report', 'lineage', 'judge', 'validate', 'mix', 'recipes', 'oracle', 'worker'],
         ...['rerun', 'schedule', 'champion'],
         ...['serve', 'codec-server', 'gc', 'deployment'],
         ...['score', 'evaluate', 'stop', 'compare', 'export'],

@@ -31,9 +31,13 @@ export interface HubFiles {
   damaged?: boolean;
 }
 
-export async function startHubServer(hub: HubFiles): Promise<HubServer> {
+/** One or more data sets; large files are served for the first one only. */
+export async function startHubServer(...hubs: [HubFiles, ...HubFiles[]]): Promise<HubServer> {
   const state: HubServer = { url: '', requests: [], failures: 0, close: () => Promise.resolve() };
-  const server = createServer((request, response) => answer(hub, state, request, response));
+  const server = createServer((request, response) => {
+    const hub = hubs.find(({ repository }) => request.url?.includes(`/${repository}/`)) ?? hubs[0];
+    answer(hub, state, request, response);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   state.close = () => closeServer(server);

@@ -109,7 +109,7 @@ describe('whatever the setting', () => {
           expect(one.gpuHours).toBeLessThanOrEqual(one.atMostGpuHours * (1 + 1e-9));
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 12 },
     );
   });
 
