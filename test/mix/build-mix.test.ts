@@ -170,7 +170,7 @@ describe('the mix', () => {
     process.env.RMR1_CACHE = join(dir, 'command-cache');
     const write = process.stdout.write.bind(process.stdout);
     let said = '';
-    process.stdout.write = ((text: string) => ((said += text), true)) as typeof process.stdout.write;
+    process.stdout.write = (text: string) => ((said += text), true);
     try {
       await mix({ out, seed: 1 });
     } finally {
