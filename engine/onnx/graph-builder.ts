@@ -3,7 +3,16 @@ import { writeModel } from './model-writer.js';
 import { leavesLast } from './node-order.js';
 import type { OutputSpec } from './shape-inference.js';
 import { inferOutputs } from './shape-inference.js';
-import type { Attributes, ConstantData, DType, GraphNode, Shape, Subgraph, Value } from './types.js';
+import type {
+  Attributes,
+  ConstantData,
+  DType,
+  ExternalData,
+  GraphNode,
+  Shape,
+  Subgraph,
+  Value,
+} from './types.js';
 
 export interface OpOptions {
   /** Operator domain; `CONTRIB` for onnxruntime's own operators. Default: the ONNX domain. */
@@ -101,6 +110,13 @@ export class GraphBuilder {
     const value: Value = { name: this.#fresh('_c'), dtype, shape, data };
     this.#shared.initializers.set(value.name, value);
     if (key !== undefined) this.#shared.constants.set(key, value);
+    return value;
+  }
+
+  /** A float32 constant that is read from a file beside the model's own, see `createSession`. */
+  external(shape: Shape, external: ExternalData): Value {
+    const value: Value = { name: this.#fresh('_c'), dtype: 'float32', shape, external };
+    this.#shared.initializers.set(value.name, value);
     return value;
   }
 

@@ -8,6 +8,8 @@ import { CONTRIB, DATA_TYPE } from './types.js';
 
 const IR_VERSION = 10;
 const OPSET = 21;
+/** `TensorProto.DataLocation`: the contents are in a file of their own. */
+const EXTERNAL = 1;
 const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 
 export interface GraphContents extends Subgraph {
@@ -102,12 +104,23 @@ function writeAttribute(w: BinaryWriter, name: string, attribute: Attribute, ren
 }
 
 function writeInitializer(w: BinaryWriter, value: Value): void {
-  if (!value.data) throw new Error(`initializer ${value.name} has no data`);
+  const { data, external } = value;
+  if (!data && !external) throw new Error(`initializer ${value.name} has no data`);
   for (const dim of value.shape) w.tag(1, WireType.Varint).int64(dim);
   w.tag(2, WireType.Varint).int32(DATA_TYPE[value.dtype]);
   w.tag(8, WireType.LengthDelimited).string(value.name);
-  const { buffer, byteOffset, byteLength } = value.data;
-  w.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(buffer, byteOffset, byteLength));
+  if (data) {
+    const { buffer, byteOffset, byteLength } = data;
+    w.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(buffer, byteOffset, byteLength));
+    return;
+  }
+  const { file, ...place } = external!;
+  for (const [key, entry] of Object.entries({ location: file, ...place }))
+    message(w, 13, () => {
+      w.tag(1, WireType.LengthDelimited).string(key);
+      w.tag(2, WireType.LengthDelimited).string(String(entry));
+    });
+  w.tag(14, WireType.Varint).int32(EXTERNAL);
 }
 
 function writeValueInfo(w: BinaryWriter, value: Value, renames: Renames): void {

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { GraphBuilder } from './graph-builder.js';
 import type { DType, Shape, Value } from './types.js';
@@ -13,6 +14,11 @@ export interface SessionSettings {
   arena?: boolean;
   /** Default: the CPU. */
   provider?: Provider | undefined;
+  /**
+   * Where to write the graph in order to load it from there, beside the file of its external constants. Products with
+   * constants then use a copy of them in the order of the kernels: two to three times as fast for few rows.
+   */
+  file?: string;
 }
 
 /** A graph loaded into onnxruntime. `run` blocks the calling thread while it computes. */
@@ -48,9 +54,10 @@ export class GraphSession {
  */
 const SPIN_MICROSECONDS = '50';
 
-/** Loads `graph` in float32, on the CPU unless another provider is named. Weights are inputs in our graphs, so prepacking them would only cost. */
+/** Loads `graph` in float32, on the CPU unless another provider is named. Weights that are inputs cannot be prepacked. */
 export async function createSession(graph: GraphBuilder, settings: SessionSettings): Promise<GraphSession> {
-  const session = await InferenceSession.create(graph.build(), {
+  const { file } = settings;
+  const options: InferenceSession.SessionOptions = {
     // What CUDA has no kernel for falls to the CPU.
     executionProviders: settings.provider === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
     executionMode: 'sequential',
@@ -60,8 +67,17 @@ export async function createSession(graph: GraphBuilder, settings: SessionSettin
     enableCpuMemArena: settings.arena ?? true,
     enableMemPattern: settings.arena ?? true,
     logSeverityLevel: 3,
-    extra: { session: { disable_prepacking: '1', intra_op: { spin_duration_us: SPIN_MICROSECONDS } } },
-  });
+    extra: {
+      session: {
+        disable_prepacking: file === undefined ? '1' : '0',
+        intra_op: { spin_duration_us: SPIN_MICROSECONDS },
+      },
+    },
+  };
+  if (file !== undefined) writeFileSync(file, graph.build());
+  const session = await (file === undefined
+    ? InferenceSession.create(graph.build(), options)
+    : InferenceSession.create(file, options));
   return new GraphSession(session, [...graph.inputs], graph.outputNames);
 }
 

@@ -15,6 +15,16 @@ export interface Value {
   readonly shape: Shape;
   /** Set for constants only: their contents in row-major order. */
   readonly data?: ConstantData;
+  /** In place of `data`: a constant whose contents lie in a file beside the model's own. */
+  readonly external?: ExternalData;
+}
+
+export interface ExternalData {
+  /** Name of the file. */
+  readonly file: string;
+  /** Where its bytes begin, a multiple of the page size, and how many they are. */
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** A float attribute; plain numbers in `Attributes` are integers. */

@@ -109,6 +109,7 @@ async function serve(config: ResidentConfig): Promise<never> {
   const scalarHead = model.layout.config.scalarHead === true;
   let scorer: Scorer | undefined;
   const decoder = new Decoder({ layout: model.layout }, config.threads);
+  if (!scorer) await decoder.hold({ parameters: model.parameters });
   const batcher = new Batcher<Encoded>(config.batchSize);
   process.on('message', (command: ResidentCommand) => {
     if (command.type === 'stop') process.exit(EXIT.done);

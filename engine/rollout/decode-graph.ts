@@ -5,7 +5,7 @@
  * tokens being generated ("fresh") are carried through the loop and appended to the past once, after it. So no step
  * copies the whole cache.
  */
-import { GraphBuilder, UNKNOWN, ops, type Value } from '../onnx/index.js';
+import { GraphBuilder, UNKNOWN, ops, type ExternalData, type Value } from '../onnx/index.js';
 import type { OutputSpec } from '../onnx/shape-inference.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
 import {
@@ -44,15 +44,19 @@ export type Choosing = 'greedy' | 'sample' | 'nucleus';
  *
  * Outputs: `generated` int64 [steps, rows], `logps` float32 [steps, rows]: log-probabilities of those tokens under
  * softmax(logits / temperature) (temperature 1 when greedy), and `key.N.next`, `value.N.next`, longer by the
- * steps. It stops early once all rows are done; what a row generates after its end is junk.
+ * steps. With `packed`, matrices are constants that lie there, and not inputs. It stops early once all rows are done; what a row generates after its end is junk.
  */
-export function decodeGraph(layout: ParameterLayout, choosing: Choosing): GraphBuilder {
+export function decodeGraph(
+  layout: ParameterLayout,
+  choosing: Choosing,
+  packed?: ReadonlyMap<string, ExternalData>,
+): GraphBuilder {
   const sampling = choosing !== 'greedy';
   const { config } = layout;
   const { heads, kvHeads, layers, normEpsilon } = config;
   const d = headDim(config);
   const outer = new GraphBuilder(choosing);
-  const weights = preparedInputs(outer, layout, 'scaled');
+  const weights = preparedInputs(outer, layout, 'scaled', packed);
   const rows = outer.input('rows', 'int64', [UNKNOWN]);
   const mask = outer.input('mask', 'float32', [UNKNOWN, 1, 1, UNKNOWN]);
   const pastLength = outer.op('Shape', [mask], { start: 3 }, { specs: [{ dtype: 'int64', shape: [1] }] });

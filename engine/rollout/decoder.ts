@@ -2,21 +2,16 @@
 import { createSession, tensor, type GraphSession, type Provider, type Tensors } from '../onnx/index.js';
 import type { ParameterLayout } from '../model/parameters.js';
 import type { TrainedModel } from '../model/trained-model.js';
-import { samplingUniforms } from '../data/random.js';
 import { badJob } from '../errors.js';
 import { cacheNames } from './blocks.js';
 import { joinCaches, type Cache } from './cache.js';
 import { CHUNK, decodeGraph, type Choosing } from './decode-graph.js';
 import { MASKED, prefillGraph } from './prefill-graph.js';
+import { packedDecodeSession } from './packed-weights.js';
+import { bucketOf, drawUniforms, mayJoin, rowsOf, type Prompt, type Row } from './rows.js';
 import { prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
 
-/** One prompt to complete. */
-export interface Prompt {
-  /** Token ids, at least one. */
-  tokens: readonly number[];
-  /** Identity for the random numbers, `hashId` of the item's id: the same prompt draws the same wherever it stands. */
-  key: number;
-}
+export type { Prompt } from './rows.js';
 
 export interface DecoderWeights {
   /** Flat vector of the decoder's layout. */
@@ -42,6 +37,8 @@ export interface GenerationSettings {
   stops: readonly number[];
   /** Whether waiting rows take the places of finished ones before a batch is done. Default: in larger models. */
   refill?: boolean;
+  /** Whether weights are packed before they are decoded with, see `packed-weights.ts`. Default: in larger models. */
+  packed?: boolean;
 }
 
 export interface Completion {
@@ -57,70 +54,23 @@ export interface Completion {
 }
 
 /**
- * Prompts are padded to a multiple of this. Masked columns add exact zeros, and a multiple of the kernels' vector width
- * keeps the other ones in their lanes: a row's result is the same to the bit whatever the padding.
- */
-const PROMPT_BUCKET = 32;
-/** Places of finished rows that are filled together, as a share of the batch: each time prompts are read and caches copied. */
-const REFILL_SHARE = 0.25;
-/**
  * Models with more parameters refill. Weights of smaller ones stay in the processor's cache, so that few rows cost no
  * more each than many, and the wider past that rows of different length share costs more than it brings.
  */
 const REFILL_PARAMETERS = 2_000_000;
+/** Models with more parameters decode with packed weights; in smaller ones loading the graph anew costs more than it brings. */
+const PACKED_PARAMETERS = 2_000_000;
 /** A single row takes another path through the matrix kernels, and few rows are shared out between many threads. */
 const MIN_ROWS = 8;
 /** Largest attention matrix of one prefill run, in elements. */
 const PREFILL_ELEMENTS = 1 << 26;
 
-interface Row {
-  prompt: number;
-  sample: number;
-  /** Row of the cache tensors it reads. */
-  source: number;
-  /** Tokens of the prompt whose keys are cached: all but the last. */
-  cached: number;
-  last: number;
-  tokens: number[];
-  logps: number[];
-}
-
-/** Padded length of what is cached of a prompt: all tokens but the last. */
-function bucketOf({ tokens }: Prompt): number {
-  if (tokens.length === 0) throw new Error('a prompt has no tokens');
-  return Math.max(1, Math.ceil((tokens.length - 1) / PROMPT_BUCKET)) * PROMPT_BUCKET;
-}
-
-/** Every sample of every prompt; prompts of similar length are next to each other, so that little is padding. */
-function rowsOf(prompts: readonly Prompt[], samples: number): Row[] {
-  const order = prompts.map((prompt, index) => ({ index, bucket: bucketOf(prompt) }));
-  order.sort((a, b) => a.bucket - b.bucket || a.index - b.index);
-  return order.flatMap(({ index }) => {
-    const { tokens } = prompts[index]!;
-    return Array.from({ length: samples }, (_, sample) => ({
-      prompt: index,
-      sample,
-      source: 0,
-      cached: tokens.length - 1,
-      last: tokens.at(-1)!,
-      tokens: [],
-      logps: [],
-    }));
-  });
-}
-
-/**
- * Whether waiting rows are taken into the places of finished ones, once these are worth a prefill. Only where the slots before a row's first token are whole buckets does it compute as it would alone.
- */
-function mayJoin(
-  live: readonly Row[],
-  waiting: readonly Row[],
-  { past }: Cache,
-  { batchSize }: GenerationSettings,
-): boolean {
-  if (waiting.length === 0) return false;
-  const free = batchSize - live.length;
-  return past % PROMPT_BUCKET === 0 && free > 0 && free >= Math.min(waiting.length, batchSize * REFILL_SHARE);
+/** Weights ready for decoding. */
+interface Prepared {
+  /** See `prepared-weights.ts`. */
+  feeds: Tensors;
+  decodeSession: (choosing: Choosing) => Promise<GraphSession>;
+  release: () => Promise<void>;
 }
 
 const int64 = (values: readonly number[], shape: readonly number[]) =>
@@ -139,6 +89,7 @@ export class Decoder {
   private readonly decoders = new Map<Choosing, GraphSession>();
   private readonly layout: ParameterLayout;
   private preparation: GraphSession | undefined;
+  private held: { of: DecoderWeights; prepared: Prepared } | undefined;
 
   constructor(
     private readonly model: TrainedModel,
@@ -167,7 +118,28 @@ export class Decoder {
         `a prompt of ${longest} tokens and maxNewTokens ${settings.maxNewTokens} do not fit into the model's ` +
           `maxLength ${maxLength}: lower maxNewTokens or shorten the prompts`,
       );
-    const prepared = await this.prepare(weights);
+    const { of, prepared: kept } = this.held ?? {};
+    const held = of?.parameters === weights.parameters && of.adapter === weights.adapter ? kept : undefined;
+    const prepared = held ?? (await this.prepare(weights, settings.packed));
+    try {
+      return await this.complete(prepared, prompts, settings, onBatch);
+    } finally {
+      if (!held) await prepared.release();
+    }
+  }
+
+  /** Prepare weights that do not change once for all calls of `generate` with the same vectors. */
+  async hold(weights: DecoderWeights): Promise<void> {
+    await this.held?.prepared.release();
+    this.held = { of: weights, prepared: await this.prepare(weights) };
+  }
+
+  private async complete(
+    prepared: Prepared,
+    prompts: readonly Prompt[],
+    settings: GenerationSettings,
+    onBatch?: (done: number, tokens: number) => void,
+  ): Promise<Completion[]> {
     const results = new Array<Completion>(prompts.length * settings.samples);
     const stops = new Set(settings.stops);
     let done = 0;
@@ -188,7 +160,7 @@ export class Decoder {
     while (live.length + waiting.length > 0) {
       if (live.length === 0 || (refill && mayJoin(live, waiting, cache, settings))) {
         const joining = waiting.splice(0, settings.batchSize - live.length);
-        cache = await this.join(prepared, prompts, cache, live, joining);
+        cache = await this.join(prepared.feeds, prompts, cache, live, joining);
         live.push(...joining);
       }
       const output = await this.chunk(prepared, cache, prompts, live, settings);
@@ -214,6 +186,8 @@ export class Decoder {
   /** Free all sessions. */
   async release(): Promise<void> {
     for (const session of [...this.prefills.values(), ...this.decoders.values()]) await session.release();
+    await this.held?.prepared.release();
+    this.held = undefined;
     await this.preparation?.release();
     this.preparation = undefined;
     this.prefills.clear();
@@ -221,7 +195,10 @@ export class Decoder {
   }
 
   /** See `prepared-weights.ts`; the result does not share memory with `weights`. */
-  private async prepare({ parameters, adapter }: DecoderWeights): Promise<Tensors> {
+  private async prepare(
+    { parameters, adapter }: DecoderWeights,
+    pack = this.layout.size > PACKED_PARAMETERS && this.provider !== 'cuda',
+  ): Promise<Prepared> {
     // It runs once a call, on much memory that nothing else needs.
     this.preparation ??= await createSession(prepareGraph(this.model), {
       threads: this.threads,
@@ -229,7 +206,27 @@ export class Decoder {
       arena: false,
     });
     const factors = await this.preparation.run(prepareFeeds(this.model, parameters, adapter));
-    return { ...rawTensors(this.layout, parameters), ...factors };
+    const feeds = { ...rawTensors(this.layout, parameters), ...factors };
+    if (!pack)
+      return {
+        feeds,
+        decodeSession: (choosing) => this.decodeSession(choosing),
+        release: async () => undefined,
+      };
+    const { threads } = this;
+    const packed = new Map<Choosing, GraphSession>();
+    return {
+      feeds,
+      decodeSession: async (choosing) => {
+        const session =
+          packed.get(choosing) ?? (await packedDecodeSession(this.layout, choosing, feeds, { threads }));
+        packed.set(choosing, session);
+        return session;
+      },
+      release: async () => {
+        for (const session of packed.values()) await session.release();
+      },
+    };
   }
 
   private async prefillSession(bucket: number): Promise<GraphSession> {
@@ -319,7 +316,7 @@ export class Decoder {
 
   /** One run of the decode graph over the live rows. */
   private async chunk(
-    weights: Tensors,
+    prepared: Prepared,
     { tensors, past }: Cache,
     prompts: readonly Prompt[],
     live: readonly Row[],
@@ -327,7 +324,7 @@ export class Decoder {
   ) {
     const sampling = settings.temperature > 0;
     const nucleus = settings.topP !== undefined && settings.topP < 1;
-    const session = await this.decodeSession(!sampling ? 'greedy' : nucleus ? 'nucleus' : 'sample');
+    const session = await prepared.decodeSession(!sampling ? 'greedy' : nucleus ? 'nucleus' : 'sample');
     const rows = Array.from({ length: Math.max(live.length, MIN_ROWS) }, (_, i) => live[i] ?? live[0]!);
     // Rows that reach their end before the others generate on; what they add is left out.
     const shortest = Math.min(...live.map((row) => row.tokens.length));
@@ -335,7 +332,7 @@ export class Decoder {
     const mask = new Float32Array(rows.length * past);
     rows.forEach((row, i) => mask.fill(MASKED, i * past + row.cached, (i + 1) * past - row.tokens.length));
     const feeds: Tensors = {
-      ...weights,
+      ...prepared.feeds,
       ...tensors,
       rows: int64(
         rows.map((row) => row.source),
@@ -363,7 +360,9 @@ export class Decoder {
       if (nucleus) feeds['topP'] = tensor('float32', Float32Array.of(settings.topP!), []);
       feeds['inverseTemperature'] = tensor('float32', Float32Array.of(1 / settings.temperature), []);
     }
-    const output = await session.run(feeds);
+    const output = await session.run(
+      Object.fromEntries(session.inputs.map(({ name }) => [name, feeds[name]!])),
+    );
     const next: Tensors = {};
     for (let layer = 0; layer < this.layout.config.layers; layer++)
       for (const name of Object.values(cacheNames(layer))) next[name] = output[`${name}.next`]!;
@@ -376,24 +375,4 @@ export class Decoder {
       logps: output['logps']!.data as Float32Array,
     };
   }
-}
-
-/** Uniforms [trips, rows] of the next positions of every row. */
-function drawUniforms(
-  rows: readonly Row[],
-  prompts: readonly Prompt[],
-  trips: number,
-  { seed, step }: GenerationSettings,
-): Float32Array {
-  const all = new Float32Array(trips * rows.length);
-  const own = new Float32Array(trips);
-  rows.forEach((row, index) => {
-    samplingUniforms(
-      { seed, step, prompt: prompts[row.prompt]!.key, sample: row.sample },
-      row.tokens.length,
-      own,
-    );
-    for (let i = 0; i < trips; i++) all[i * rows.length + index] = own[i]!;
-  });
-  return all;
 }

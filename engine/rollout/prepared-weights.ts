@@ -1,7 +1,7 @@
 /**
  * Weights as decoding wants them: adapters merged, matrices transposed and cut into the factors of `product`. Made once per call of `Decoder.generate`, because weights change in training.
  */
-import { GraphBuilder, ops, type Tensors, type Value } from '../onnx/index.js';
+import { GraphBuilder, ops, type ExternalData, type Tensors, type Value } from '../onnx/index.js';
 import { namedView, parameterTensors } from '../model/weights.js';
 import {
   headDim,
@@ -49,8 +49,24 @@ function products(layout: ParameterLayout): ParameterBlock[] {
   );
 }
 
-/** Declares the prepared weights as inputs of `g`. */
-export function preparedInputs(g: GraphBuilder, layout: ParameterLayout, queries: QueryForm): PreparedInputs {
+/** Names of the factors of every matrix that the decode graph multiplies by, scaled queries among them. */
+export function packedFactors(layout: ParameterLayout): [block: string, names: string[]][] {
+  return products(layout).map(({ name, shape }) => [
+    name,
+    factorShapes(shape).map((_, j) => factorName(name, j, 'scaled')),
+  ]);
+}
+
+/**
+ * Declares the prepared weights as inputs of `g`.
+ * @param packed where the matrices lie that are constants instead, whole and not in factors
+ */
+export function preparedInputs(
+  g: GraphBuilder,
+  layout: ParameterLayout,
+  queries: QueryForm,
+  packed?: ReadonlyMap<string, ExternalData>,
+): PreparedInputs {
   const raw = new Map(
     layout.blocks
       .filter((block) => !isMatrix(block) || block.name === 'embedding')
@@ -58,12 +74,15 @@ export function preparedInputs(g: GraphBuilder, layout: ParameterLayout, queries
       .map((block) => [block.name, g.input(`w.${block.name}`, 'float32', block.shape)]),
   );
   const lists = new Map(
-    products(layout).map((block) => [
-      block.name,
-      factorShapes(block.shape).map((shape, j) =>
-        g.input(factorName(block.name, j, queries), 'float32', shape),
-      ),
-    ]),
+    products(layout).map((block) => {
+      const place = packed?.get(block.name);
+      const factors = place
+        ? [g.external([block.shape[1]!, block.shape[0]!], place)]
+        : factorShapes(block.shape).map((shape, j) =>
+            g.input(factorName(block.name, j, queries), 'float32', shape),
+          );
+      return [block.name, factors];
+    }),
   );
   const { attentionBias, layers } = layout.config;
   const biasSize = layout.blocks.find((block) => block.name === 'layers.0.qkvBias')?.shape;

@@ -42,6 +42,7 @@ export async function runGenerate(job: GenerateJob, io: EngineIo): Promise<JobEn
   const began = performance.now();
   let tokensBefore = 0;
   try {
+    await decoder.hold({ parameters });
     for (let from = 0; from < prompts.length; from += PORTION) {
       const portion = prompts.slice(from, from + PORTION);
       const completions = await decoder.generate(

@@ -122,36 +122,40 @@ describe('generation', () => {
     });
   });
 
-  it('is the same to the bit whatever the batch size, the order of the prompts and the threads', async () => {
-    const many = Array.from({ length: 12 }, (_, i) => prompt(1 + ((i * 11) % 70), `p${i}`));
-    const run = async (threads: number, order: readonly (typeof many)[number][], batchSize: number) => {
-      const own = new Decoder({ layout: wide }, threads);
-      const completions = await own.generate({ parameters: wideParameters }, order, {
-        ...settings,
-        samples: 3,
-        maxNewTokens: 24,
-        batchSize,
-      });
-      await own.release();
-      return plain(completions);
-    };
-    const expected = await run(1, many, 64);
-    for (const batchSize of [1, 7, 64]) expect(await run(2, many, batchSize)).toEqual(expected);
-    expect(await run(3, many, 16)).toEqual(expected);
-    const reversed = await run(2, [...many].reverse(), 64);
-    for (let i = 0; i < many.length; i++)
-      expect(reversed.slice(3 * (many.length - 1 - i), 3 * (many.length - i))).toEqual(
-        expected.slice(3 * i, 3 * i + 3),
-      );
-  });
+  it.each([false, true])(
+    'is the same to the bit whatever the batch size, the order of the prompts and the threads (packed weights: %s)',
+    async (packed) => {
+      const many = Array.from({ length: 12 }, (_, i) => prompt(1 + ((i * 11) % 70), `p${i}`));
+      const run = async (threads: number, order: readonly (typeof many)[number][], batchSize: number) => {
+        const own = new Decoder({ layout: wide }, threads);
+        const completions = await own.generate({ parameters: wideParameters }, order, {
+          ...settings,
+          samples: 3,
+          maxNewTokens: 24,
+          batchSize,
+          packed,
+        });
+        await own.release();
+        return plain(completions);
+      };
+      const expected = await run(1, many, 64);
+      for (const batchSize of [1, 7, 64]) expect(await run(2, many, batchSize)).toEqual(expected);
+      expect(await run(3, many, 16)).toEqual(expected);
+      const reversed = await run(2, [...many].reverse(), 64);
+      for (let i = 0; i < many.length; i++)
+        expect(reversed.slice(3 * (many.length - 1 - i), 3 * (many.length - i))).toEqual(
+          expected.slice(3 * i, 3 * i + 3),
+        );
+    },
+  );
 
   it('is the same to the bit where rows join a batch that others have left, far from their neighbours in length', async () => {
     const stops = [296, 297, 298, 299];
     const many = Array.from({ length: 14 }, (_, i) => prompt(1 + ((i * 11) % 70), `late ${i}`));
-    const run = async (batchSize: number, refill = true) => {
+    const run = async (batchSize: number, refill = true, packed = false) => {
       const own = new Decoder({ layout: wide }, 2);
       // Not a multiple of what one run generates: some rows end in the middle of it while others go on.
-      const cut = { ...settings, stops, samples: 3, maxNewTokens: 70, batchSize, refill };
+      const cut = { ...settings, stops, samples: 3, maxNewTokens: 70, batchSize, refill, packed };
       const completions = await own.generate({ parameters: wideParameters }, many, cut);
       await own.release();
       return plain(completions);
@@ -163,6 +167,7 @@ describe('generation', () => {
     expect(await run(8)).toEqual(together);
     expect(await run(13)).toEqual(together);
     expect(await run(13, false)).toEqual(together);
+    expect(await run(8, true, true)).toEqual(await run(64, true, true));
   });
 
   it('ends a completion at the first stop token and marks those that were cut', async () => {
