@@ -1,6 +1,7 @@
 /** What workers measure about their work; exported for Prometheus where `RMR1_METRICS_ADDRESS` is set, else dropped. */
 import { Context } from '@temporalio/activity';
 import type { MetricMeter } from '@temporalio/common';
+import { describeActivity } from '../infra/tracing/trainer-spans.js';
 import type { StageName } from '../workflows/inputs.js';
 import type { StageFigures } from '../workflows/messages.js';
 
@@ -27,13 +28,14 @@ export function gauge(meter: MetricMeter, name: MetricName, value: number): void
 
 const now = () => Date.now() / 1000;
 
-/** Metrics of the stage that the current activity works on. */
+/** Metrics of the stage that the current activity works on, which its trace is told too. */
 export class StageMetrics {
   private readonly meter: MetricMeter;
 
   constructor(stage: StageName) {
     const { metricMeter, info } = Context.current();
     this.meter = metricMeter.withTags({ stage, run: info.workflowExecution?.workflowId ?? '' });
+    describeActivity({ stage });
     gauge(this.meter, 'rmr1_stage_active', 1);
     // Counts from here: a stage without any checkpoint yet is as old as its beginning.
     gauge(this.meter, 'rmr1_checkpoint_timestamp_seconds', now());

@@ -10,6 +10,7 @@ import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import { credentialsFor } from '../infra/connection-profile.js';
 import { temporalTarget } from '../infra/temporal-target.js';
 import { encryptingConverter } from '../infra/payload-encryption.js';
+import { startTracing, type Tracing } from '../infra/tracing/start.js';
 import { describeIssues } from '../recipes/describe-issues.js';
 import { temporalConfig } from '../temporal.config.js';
 import { benchmarkInputSchema, type BenchmarkInput } from '../workflows/benchmark-input.js';
@@ -57,6 +58,9 @@ export interface RunSummary {
   closedAt?: Date;
 }
 
+/** For the last spans of a command: a collector that is away must not hold it up. */
+const LAST_SPANS_MS = 2_000;
+
 /** Training runs, and the evaluations and stages that were started alone. */
 const RUNS =
   "(WorkflowType = 'trainRewardModel' OR (WorkflowType IN ('evaluate', 'distill', 'sft', 'grpo', 'reward') AND ParentWorkflowId IS NULL))";
@@ -95,8 +99,14 @@ export async function connect(options: ConnectOptions = {}): Promise<RewardModel
     throw translateTemporalError(error, place);
   }
   const uiUrl = options.uiUrl ?? (options.address ? undefined : target.uiUrl);
-  const client = new Client({ connection, namespace: place.namespace, ...encryptingConverter() });
-  return new RewardModelClient(client, place, uiUrl);
+  const tracing = await startTracing('client');
+  const client = new Client({
+    connection,
+    namespace: place.namespace,
+    ...encryptingConverter(),
+    ...(tracing ? { interceptors: { workflow: tracing.clientInterceptors } } : {}),
+  });
+  return new RewardModelClient(client, place, uiUrl, tracing);
 }
 
 export class RewardModelClient {
@@ -105,6 +115,7 @@ export class RewardModelClient {
     readonly temporal: Client,
     private readonly place: TemporalPlace,
     private readonly uiUrl?: string,
+    private readonly tracing?: Tracing,
   ) {}
 
   /**
@@ -211,8 +222,9 @@ export class RewardModelClient {
     return (await uploadPairs(file)).ref;
   }
 
-  close(): Promise<void> {
-    return this.temporal.connection.close();
+  async close(): Promise<void> {
+    await this.tracing?.flush(LAST_SPANS_MS);
+    await this.temporal.connection.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,7 @@
  * writes local directories only; the supervising activity moves them to and from S3.
  */
 import { z } from 'zod';
+import type { TrainerSpan } from './trace/trainer-span.js';
 
 /** How rotary frequencies are changed for contexts longer than those of pre-training; see `engine/model/rotary.ts`. */
 export const ropeScalingSchema = z.discriminatedUnion('type', [
@@ -265,6 +266,8 @@ export type EngineEvent =
   | { type: 'checkpoint'; step: number; dir: string }
   /** `dir` holds the model in Hugging Face layout (training) or `outputs.jsonl` (generate). */
   | { type: 'done'; step: number; dir: string }
+  /** A finished part of the work, for whoever traces the run. */
+  | { type: 'span'; span: TrainerSpan }
   | { type: 'failed'; error: { type: string; message: string } };
 
 /**

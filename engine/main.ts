@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { badJob, exitCode, reading, toEngineError } from './errors.js';
 import { EXIT, engineJobSchema, type EngineCommand, type EngineEvent, type EngineJob } from './job.js';
 import { endWhenAbandoned } from './supervisor-silence.js';
+import { TrainerTrace } from './trace/trainer-trace.js';
 import { runGenerate } from './trainer/generate.js';
 import { runGrpo } from './trainer/grpo.js';
 import type { EngineIo, JobEnd } from './trainer/io.js';
@@ -74,18 +75,24 @@ async function main(): Promise<number> {
   // Without its parent nobody would collect what is trained: end at once, the last checkpoint stands.
   process.on('disconnect', () => process.exit(EXIT.failed));
   endWhenAbandoned();
-  const io: EngineIo = {
-    emit: (event) => reporter.emit(event),
-    get stopRequested() {
-      return stopRequested;
-    },
-    breathe: () => new Promise((resolve) => setImmediate(resolve)),
-  };
+  let trace: TrainerTrace | undefined;
   try {
-    const end = await run(readJob(process.argv[2]), io);
+    const job = readJob(process.argv[2]);
+    trace = await TrainerTrace.begin(`trainer ${job.kind}`, (span) => reporter.emit({ type: 'span', span }));
+    const io: EngineIo = {
+      emit: (event) => reporter.emit(event),
+      get stopRequested() {
+        return stopRequested;
+      },
+      breathe: () => new Promise((resolve) => setImmediate(resolve)),
+      trace,
+    };
+    const end = await run(job, io);
+    trace?.end();
     return end === 'done' ? EXIT.done : EXIT.preempted;
   } catch (error) {
     const known = toEngineError(error);
+    trace?.end(known);
     reporter.emit({ type: 'failed', error: { type: known.type, message: known.message } });
     // The stack is for the log; the event carries the sentence for people.
     if (known.type === 'EngineFailed') process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);

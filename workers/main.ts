@@ -23,6 +23,7 @@ import { registryActivities } from '../activities/registry/index.js';
 import { storeFromEnvironment } from '../activities/artifacts/store.js';
 import { temporalTarget } from '../infra/temporal-target.js';
 import { encryptingConverter } from '../infra/payload-encryption.js';
+import { startTracing } from '../infra/tracing/start.js';
 import { temporalConfig } from '../temporal.config.js';
 import { CrashPoints } from './crash-points.js';
 import { deploymentOptions } from './deployment-options.js';
@@ -30,10 +31,13 @@ import { logger } from './logger.js';
 import { metricsOptions, watchQueues } from './metrics.js';
 import { keepHeapSmall } from './small-heap.js';
 import { SteadyHeartbeats } from './steady-heartbeats.js';
+import { workerTracing, type WorkerTracing } from './tracing.js';
 import { TypedFailures } from './typed-failures.js';
 
 const KINDS = ['orchestration', 'oracle', 'training'] as const;
 type Kind = (typeof KINDS)[number];
+/** For the last spans, when a worker stops. */
+const LAST_SPANS_MS = 5_000;
 
 async function main(names: string[]): Promise<void> {
   const unknown = names.filter((name) => !KINDS.includes(name as Kind));
@@ -52,6 +56,8 @@ async function main(names: string[]): Promise<void> {
       logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
     },
   });
+  const tracing = await startTracing('worker', (why) => logger.warn({ why }, 'traces are not delivered'));
+  const traced = tracing && (await workerTracing(tracing));
   const { address, namespace, credentials } = temporalTarget();
   const converting = encryptingConverter();
   const native = await NativeConnection.connect({ address, ...credentials });
@@ -60,7 +66,7 @@ async function main(names: string[]): Promise<void> {
   const dependencies = { store, client: new Client({ connection, namespace, ...converting }) };
 
   const place = { connection: native, namespace, ...converting };
-  const workers = await Promise.all(kinds.map((kind) => createWorker(kind, place, dependencies)));
+  const workers = await Promise.all(kinds.map((kind) => createWorker(kind, place, dependencies, traced)));
   const stop = (signal: string) => {
     logger.info({ signal }, 'worker stops');
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -77,6 +83,7 @@ async function main(names: string[]): Promise<void> {
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     unwatch();
+    await tracing?.flush(LAST_SPANS_MS);
     await connection.close();
     await native.close();
     store.close();
@@ -87,19 +94,24 @@ async function createWorker(
   kind: Kind,
   place: Pick<WorkerOptions, 'connection' | 'namespace' | 'dataConverter'>,
   dependencies: Parameters<typeof ioActivities>[0],
+  traced: WorkerTracing | undefined,
 ): Promise<Worker> {
   const common = {
     ...place,
     ...deploymentOptions(),
     taskQueue: temporalConfig.taskQueues[kind],
     interceptors: {
-      activity: [() => ({ inbound: new TypedFailures() }), () => ({ inbound: new CrashPoints() })],
+      activity: [
+        ...(traced?.activity ?? []),
+        () => ({ inbound: new TypedFailures() }),
+        () => ({ inbound: new CrashPoints() }),
+      ],
     },
   };
   if (kind === 'orchestration') {
     return Worker.create({
       ...common,
-      ...workflowCode(),
+      ...workflowCode(traced),
       activities: {
         ...ioActivities(dependencies),
         ...registryActivities(dependencies.store, dependencies.client),
@@ -127,11 +139,12 @@ async function createWorker(
 }
 
 /** The bundle made by the build, so that a worker starts at once; without it the workflows are bundled here. */
-function workflowCode() {
-  const bundle = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
-  return existsSync(bundle)
-    ? { workflowBundle: { codePath: bundle } }
-    : { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
+function workflowCode(traced: WorkerTracing | undefined): Partial<WorkerOptions> {
+  const name = traced ? 'traced-workflow-bundle' : 'workflow-bundle';
+  const bundle = fileURLToPath(new URL(`../${name}.js`, import.meta.url));
+  const sinks = traced ? { sinks: traced.sinks } : {};
+  if (existsSync(bundle)) return { ...sinks, workflowBundle: { codePath: bundle } };
+  return { ...sinks, workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
 }
 
 main(process.argv.slice(2)).then(

@@ -11,7 +11,9 @@ import {
   EXIT,
   SUPERVISOR_SILENCE,
 } from '../../engine/job.js';
+import { TRACEPARENT } from '../../engine/trace/trainer-span.js';
 import { projectRoot } from '../../infra/environment.js';
+import { traceparent, trainerSpans } from '../../infra/tracing/trainer-spans.js';
 import { UserError } from '../../workflows/errors.js';
 
 /** No event for this long means that the engine hangs; loading and the first graph are the longest quiet times. */
@@ -60,9 +62,11 @@ export async function startEngine(
 /** The engine needs no secrets: it gets none. */
 function engineEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, LANG, NODE_OPTIONS, RMR1_CRASH_POINTS } = process.env;
+  const traced = traceparent();
   return {
     ...{ PATH, HOME, TMPDIR, LANG, NODE_OPTIONS },
     ...(RMR1_CRASH_POINTS ? { RMR1_CRASH_POINTS } : {}),
+    ...(traced ? { [TRACEPARENT]: traced } : {}),
     [SUPERVISOR_SILENCE]: String(supervisorSilenceMs()),
   };
 }
@@ -88,6 +92,7 @@ function supervise(
   let silence: NodeJS.Timeout | undefined;
   let killer: NodeJS.Timeout | undefined;
   const kill = () => killGroup(child);
+  const trace = trainerSpans();
   const sign = setInterval(() => {
     if (child.connected) child.send({ type: 'alive' } satisfies EngineCommand, () => undefined);
   }, supervisorSilenceMs() / 5).unref();
@@ -106,6 +111,7 @@ function supervise(
   child.on('message', (message) => {
     heard();
     const event = message as EngineEvent;
+    if (event.type === 'span') return trace(event.span);
     if (event.type === 'done') end = event;
     if (event.type === 'failed') failure = event.error;
     try {

@@ -8,6 +8,7 @@ import type { StepMetrics, TrainingJob } from '../job.js';
 import { jobFingerprint } from './fingerprint.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { trainables } from '../model/trained-model.js';
+import { StepSpans } from '../trace/step-spans.js';
 import { DivergedError } from './divergence.js';
 import { initialTrainables, trainedSize, type TrainingPlan } from './training-plan.js';
 import { writeTrainedModel } from './trained-output.js';
@@ -77,6 +78,7 @@ export class TrainingSession {
     await io.breathe();
     await crashPoint('engine.before-first-step');
     let saved: number | undefined;
+    const spans = new StepSpans(io.trace);
     while (state.step < totalSteps) {
       if (io.stopRequested) {
         if (saved !== state.step) this.checkpoint();
@@ -84,6 +86,7 @@ export class TrainingSession {
       }
       const began = performance.now();
       const first = state.step + 1;
+      spans.begin(first);
       const done = await step(first, state, (file, line) => this.record(file, line)).catch(
         (error: unknown) => {
           throw error instanceof DivergedError ? error.at(first, saved ?? this.resumedAt) : error;
@@ -99,7 +102,10 @@ export class TrainingSession {
         io.emit({ type: 'progress', total: totalSteps, metrics, tokensPerSecond });
       });
       state.step += figuresOf.length;
-      if (state.step % job.checkpointEverySteps === 0 && state.step < totalSteps) {
+      const tokens = figuresOf.reduce((sum, figures) => sum + figures.tokens, 0);
+      const saves = state.step % job.checkpointEverySteps === 0 && state.step < totalSteps;
+      spans.done(state.step, tokens, saves || io.stopRequested || state.step >= totalSteps);
+      if (saves) {
         await crashPoint('engine.before-checkpoint');
         this.checkpoint();
         saved = state.step;
@@ -107,7 +113,9 @@ export class TrainingSession {
       await io.breathe();
     }
     const dir = join(job.outputDir, 'model');
+    const written = io.trace?.span('write model');
     await writeTrainedModel(this.plan, state.parameters, job);
+    written?.();
     io.emit({ type: 'done', step: state.step, dir });
     return 'done';
   }
@@ -115,7 +123,9 @@ export class TrainingSession {
   private checkpoint(): void {
     const { step } = this.state;
     const dir = join(this.job.outputDir, 'checkpoints', `step-${step}`);
+    const written = this.io.trace?.span('write checkpoint', { 'rmr1.step': step });
     writeCheckpoint(dir, trainables(this.plan.trained), this.state);
+    written?.();
     this.io.emit({ type: 'checkpoint', step, dir });
   }
 

@@ -18,7 +18,8 @@ export interface RunningCommand {
 }
 
 /** Settings of the surrounding shell that would lead a test to somebody else's servers. */
-const FOREIGN = /^(RMR1_(?!CACHE|TEMPORAL_BIN|WEED_BIN)|TEMPORAL_|AWS_|OPENAI_|VITEST|NODE_OPTIONS|NODE_ENV)/;
+const FOREIGN =
+  /^(RMR1_(?!CACHE|TEMPORAL_BIN|WEED_BIN)|TEMPORAL_|AWS_|OPENAI_|OTEL_|VITEST|NODE_OPTIONS|NODE_ENV)/;
 
 /** The environment of a user who has set nothing, plus `extra`; undefined removes a variable. */
 export function cleanEnvironment(extra: Record<string, string | undefined> = {}): NodeJS.ProcessEnv {

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { recordHistories } from '../support/record-histories.js';
-import { startEnvironment, workflowBundle } from '../support/workflow-environment.js';
+import { startEnvironment, tracedWorkflowBundle, workflowBundle } from '../support/workflow-environment.js';
 
 const DIRECTORY = fileURLToPath(new URL('../histories/', import.meta.url));
 
@@ -27,11 +27,13 @@ const read = (name: string) => JSON.parse(readFileSync(DIRECTORY + name, 'utf8')
 /** The errors that a replay of these histories ends with, by file. */
 async function replay(
   histories: { name: string; history: StoredHistory }[],
+  bundle = workflowBundle(),
 ): Promise<Record<string, string>> {
   const errors: Record<string, string> = {};
   for (const { name, history } of histories) {
     const workflowId = history.events[0]!.workflowExecutionStartedEventAttributes!.workflowId;
-    const results = Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, [
+    const sinks = { exporter: { export: { fn() {} } } };
+    const results = Worker.runReplayHistories({ workflowBundle: await bundle, sinks }, [
       { workflowId, history },
     ]);
     for await (const { error } of results) if (error) errors[name] = error.message;
@@ -56,7 +58,13 @@ test('there are histories of completed, steered and cancelled runs and of their 
 });
 
 test('every stored history replays with the workflows of today', async () => {
-  expect(await replay(names.map((name) => ({ name, history: read(name) })))).toEqual({});
+  const histories = names.map((name) => ({ name, history: read(name) }));
+  expect(await replay(histories)).toEqual({});
+});
+
+test('so they do once traces are switched on', async () => {
+  const histories = names.map((name) => ({ name, history: read(name) }));
+  expect(await replay(histories, tracedWorkflowBundle())).toEqual({});
 });
 
 test('a workflow that would schedule something else is found out', async () => {
