@@ -25,13 +25,14 @@ import { temporalTarget } from '../infra/temporal-target.js';
 import { encryptingConverter } from '../infra/payload-encryption.js';
 import { startTracing } from '../infra/tracing/start.js';
 import { temporalConfig } from '../temporal.config.js';
+import { bundleWorkflows } from './bundle-workflows.js';
 import { CrashPoints } from './crash-points.js';
 import { deploymentOptions } from './deployment-options.js';
 import { logger } from './logger.js';
 import { metricsOptions, watchQueues } from './metrics.js';
 import { keepHeapSmall } from './small-heap.js';
 import { SteadyHeartbeats } from './steady-heartbeats.js';
-import { workerTracing, type WorkerTracing } from './tracing.js';
+import { NO_TRACES, workerTracing, type WorkerTracing } from './tracing.js';
 import { TypedFailures } from './typed-failures.js';
 
 const KINDS = ['orchestration', 'oracle', 'training'] as const;
@@ -111,7 +112,8 @@ async function createWorker(
   if (kind === 'orchestration') {
     return Worker.create({
       ...common,
-      ...workflowCode(traced),
+      workflowBundle: await workflowCode(),
+      sinks: traced?.sinks ?? NO_TRACES,
       activities: {
         ...ioActivities(dependencies),
         ...registryActivities(dependencies.store, dependencies.client),
@@ -139,12 +141,9 @@ async function createWorker(
 }
 
 /** The bundle made by the build, so that a worker starts at once; without it the workflows are bundled here. */
-function workflowCode(traced: WorkerTracing | undefined): Partial<WorkerOptions> {
-  const name = traced ? 'traced-workflow-bundle' : 'workflow-bundle';
-  const bundle = fileURLToPath(new URL(`../${name}.js`, import.meta.url));
-  const sinks = traced ? { sinks: traced.sinks } : {};
-  if (existsSync(bundle)) return { ...sinks, workflowBundle: { codePath: bundle } };
-  return { ...sinks, workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
+async function workflowCode(): Promise<WorkerOptions['workflowBundle']> {
+  const bundle = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+  return existsSync(bundle) ? { codePath: bundle } : bundleWorkflows();
 }
 
 main(process.argv.slice(2)).then(

@@ -11,12 +11,13 @@ import type { OpenTelemetrySinks } from '@temporalio/interceptors-opentelemetry/
 import type { Tracing } from '../infra/tracing/start.js';
 import { describeActivity } from '../infra/tracing/trainer-spans.js';
 
-/** What a bundle of workflows needs to be traced; `sinks` then brings their spans out of the sandbox. */
-export const TRACED_WORKFLOWS = ['@temporalio/interceptors-opentelemetry/lib/workflow-interceptors'];
+/** Where the spans of workflows go on a worker that does not trace: a run may have been begun with traces elsewhere. */
+export const NO_TRACES: InjectedSinks<OpenTelemetrySinks> = { exporter: { export: { fn: () => undefined } } };
 
 export interface WorkerTracing {
   /** Outermost first: errors come to them redacted. */
   activity: ActivityInterceptorsFactory[];
+  /** Bring the spans of workflows out of their sandbox. */
   sinks: InjectedSinks<OpenTelemetrySinks>;
 }
 

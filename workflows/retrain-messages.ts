@@ -3,6 +3,7 @@ import { defineQuery } from '@temporalio/workflow';
 import { z } from 'zod';
 import type { JudgeComparison } from '../activities/registry/judge-comparison.js';
 import { trainRewardModelInputSchema } from './inputs.js';
+import { watchedHubSchema } from './watched-hub.js';
 
 /** A prefix of the artefact bucket: no way out of it, and not among the store's own objects. */
 const prefix = z
@@ -17,9 +18,12 @@ const prefix = z
 export const retrainInputSchema = trainRewardModelInputSchema
   .omit({ data: true, startFrom: true, model: true, gates: true })
   .extend({
-    watch: prefix
+    watch: z
+      .union([prefix, watchedHubSchema])
       .optional()
-      .describe('prefix of the bucket with JSONL files; absent: retrain whenever called'),
+      .describe(
+        'prefix of the bucket with JSONL files, or {"hub": "owner/name"}; absent: retrain whenever called',
+      ),
     minNewPairs: z.int().positive().default(100).describe('fewer new pairs than this: the champion stays'),
     alias: z
       .string()

@@ -11,6 +11,7 @@ import {
 } from '@temporalio/workflow';
 import type { JudgedCandidate, StandingChampion } from '../activities/registry/interface.js';
 import type { JudgeComparison } from '../activities/registry/judge-comparison.js';
+import type { WatchedPairs } from '../activities/registry/new-pairs.js';
 import type { PromotionResult } from '../activities/registry/champion.js';
 import { io } from './activities.js';
 import type { TrainRewardModelInput } from './inputs.js';
@@ -25,6 +26,7 @@ import {
   type RetrainReport,
 } from './retrain-messages.js';
 import { surfaced } from './root-cause.js';
+import { nameOfWatched } from './watched-hub.js';
 
 /** A candidate that loses the race for the alias is compared with the new champion; this often at most. */
 const MOST_COMPARISONS = 5;
@@ -73,10 +75,10 @@ class Retraining {
     const { alias, watch, minNewPairs } = this.settings;
     const champion = await io.readChampion({ alias });
     const seen = champion.candidate?.trainedOn?.files ?? {};
-    const found = watch === undefined ? undefined : await io.findNewPairs({ prefix: watch, seen });
+    const found = watch === undefined ? undefined : await newPairs(watch, seen);
     if (found) this.show({ newPairs: found.newPairs });
     if (found && (!found.data || found.newPairs < minNewPairs)) {
-      return this.end('kept', `${found.newPairs} new pairs below ${watch}; ${minNewPairs} are needed.`);
+      return this.end('kept', `${found.newPairs} new pairs ${placeOf(watch!)}; ${minNewPairs} are needed.`);
     }
     const result = await this.train(champion, found?.data);
     if (result.state !== 'completed') return this.end('kept', `The training run was ${result.state}.`);
@@ -202,6 +204,18 @@ class Retraining {
     setCurrentDetails(lines.join('\n'));
     if (change.state) upsertSearchAttributes({ RunState: [shownAs(state)] });
   }
+}
+
+type Watched = NonNullable<ResolvedRetrainInput['watch']>;
+
+function newPairs(watch: Watched, seen: Record<string, string>): Promise<WatchedPairs> {
+  return typeof watch === 'string'
+    ? io.findNewPairs({ prefix: watch, seen })
+    : io.findNewHubPairs({ watched: watch, seen });
+}
+
+function placeOf(watch: Watched): string {
+  return typeof watch === 'string' ? `below ${watch}` : `in ${nameOfWatched(watch)}`;
 }
 
 /** In the run states that lists are filtered by. */

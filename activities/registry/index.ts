@@ -6,6 +6,7 @@ import type { ArtifactRef } from '../artifacts/ref.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { adoptStages } from './adopt-stages.js';
 import { promote, readChampion } from './champion.js';
+import { hubPairs } from './hub-pairs.js';
 import type { JudgedCandidate, RegistryActivities, StandingChampion } from './interface.js';
 import { compareJudges } from './judge-comparison.js';
 import { watchedPairs } from './new-pairs.js';
@@ -14,6 +15,7 @@ export function registryActivities(store: ArtifactStore, client: Client): Regist
   return {
     readChampion: ({ alias }) => standing(store, alias),
     findNewPairs: ({ prefix, seen }) => watchedPairs(store, prefix, seen),
+    findNewHubPairs: ({ watched, seen }) => hubPairs(store, watched, seen),
     describeCandidate: (input) => describeCandidate(store, input),
     compareJudges: (verdicts) => compareJudges(store, verdicts),
     promoteCandidate: ({ alias, candidate, move, expectedVersion }) =>

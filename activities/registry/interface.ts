@@ -6,6 +6,7 @@ import type { ArtifactRef } from '../artifacts/ref.js';
 import type { StageOutcome } from '../stage-outcome.js';
 import type { Candidate, Move, PromotionResult } from './champion.js';
 import type { JudgeComparison } from './judge-comparison.js';
+import type { WatchedHub } from '../../workflows/watched-hub.js';
 import type { WatchedPairs } from './new-pairs.js';
 
 /** The champion as a retraining sees it. */
@@ -26,6 +27,7 @@ export interface JudgedCandidate {
 export interface RegistryActivities {
   readChampion: (input: { alias: string }) => Promise<StandingChampion>;
   findNewPairs: (input: { prefix: string; seen: Record<string, string> }) => Promise<WatchedPairs>;
+  findNewHubPairs: (input: { watched: WatchedHub; seen: Record<string, string> }) => Promise<WatchedPairs>;
   /** @throws UserError `ArtifactMissing` where the run has no evaluated judge. */
   describeCandidate: (input: {
     run: RunResult;

@@ -19,8 +19,9 @@ export interface WatchedPairs {
   /** All pairs below the prefix as one artefact; absent where there are none. */
   data?: ArtifactRef;
   pairs: number;
-  /** Pairs in files that are new or changed since `seen`. */
+  /** Pairs of the bucket in files that are new or changed since `seen`; pairs of the hub that were not there before. */
   newPairs: number;
+  /** Version of every watched file, or the commit of a data set of the hub. */
   files: Record<string, string>;
 }
 

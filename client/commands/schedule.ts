@@ -5,6 +5,7 @@ import type { SharedOptions } from '../options.js';
 import { print } from '../output.js';
 import { parseOverrides } from '../overrides.js';
 import { Schedules, type ScheduleSummary } from '../schedules.js';
+import { watchedBy } from '../watched.js';
 import { withClient } from './with-run.js';
 
 export interface ScheduleOptions extends SharedOptions {
@@ -68,7 +69,7 @@ function inputOf(options: ScheduleOptions): RetrainInput {
       ...(oracle ? { provider: oracle } : {}),
       ...(oracleModel ? { model: oracleModel } : {}),
     },
-    ...(watch === undefined ? {} : { watch }),
+    ...(watch === undefined ? {} : { watch: watchedBy(watch) }),
     ...(minNewPairs === undefined ? {} : { minNewPairs }),
     ...(alias === undefined ? {} : { alias }),
     ...(startFrom === undefined ? {} : { from: startFrom }),

@@ -16,7 +16,10 @@ export function addRegistryCommands(add: AddCommand): void {
     .argument('[name]', 'name of the schedule')
     .option('--cron <line>', 'create: when, in UTC, such as "0 3 * * *"')
     .option('--every <interval>', 'create: how often, such as 1d or 6h')
-    .option('--watch <prefix>', 'create: prefix of the bucket with JSONL files of pairs')
+    .option(
+      '--watch <prefix>',
+      'create: prefix of the bucket with JSONL files of pairs, or hub:owner/name[@revision][#split or file]',
+    )
     .option('--min-new-pairs <n>', 'create: fewer new pairs than this and the champion stays', wholeNumber)
     .option('--recipe <name>', 'create: recipe to follow', 'scratch')
     .addOption(

@@ -22,6 +22,10 @@ export interface HubServer {
 export interface HubFiles {
   repository: string;
   files: Record<string, Buffer>;
+  /** Commit of `files`, to which `main` points; default: {@link COMMIT}. */
+  commit?: string;
+  /** Files of earlier commits that are still there. */
+  earlier?: Record<string, Record<string, Buffer>>;
   /** Paths that are stored as large files. */
   large?: string[];
   token?: string;
@@ -59,21 +63,26 @@ function answer(hub: HubFiles, state: HubServer, request: IncomingMessage, respo
   if (hub.token && authorization !== `Bearer ${hub.token}`)
     return void json(401, { error: 'Invalid credentials' });
   const api = `/api/datasets/${hub.repository}`;
-  if (path === `${api}/revision/main` || path === `${api}/revision/${COMMIT}`)
-    return void json(200, { id: hub.repository, sha: COMMIT, private: false });
-  if (path === `${api}/tree/${COMMIT}`) {
-    const entries = treeOf(hub);
+  const head = hub.commit ?? COMMIT;
+  const commits: Record<string, Record<string, Buffer>> = { ...hub.earlier, [head]: hub.files };
+  const revision = path.startsWith(`${api}/revision/`) ? path.slice(`${api}/revision/`.length) : undefined;
+  const sha = revision === 'main' ? head : revision;
+  if (sha !== undefined && commits[sha]) return void json(200, { id: hub.repository, sha, private: false });
+  const listed = Object.keys(commits).find((commit) => path === `${api}/tree/${commit}`);
+  if (listed) {
+    const entries = treeOf({ ...hub, files: commits[listed]! });
     const from = Number(url.searchParams.get('cursor') ?? 0);
     const to = from + (hub.pageSize ?? entries.length);
-    const next = `<${state.url}${api}/tree/${COMMIT}?recursive=true&cursor=${to}>; rel="next"`;
+    const next = `<${state.url}${api}/tree/${listed}?recursive=true&cursor=${to}>; rel="next"`;
     return void json(200, entries.slice(from, to), to < entries.length ? { link: next } : {});
   }
-  const resolve = `/datasets/${hub.repository}/resolve/${COMMIT}/`;
-  const name = path.startsWith(resolve) ? path.slice(resolve.length) : undefined;
-  if (name === undefined || !hub.files[name]) return void json(404, { error: 'not found' });
+  const [, commit = '', name = ''] =
+    new RegExp(`^/datasets/${hub.repository}/resolve/([^/]+)/(.+)$`).exec(path) ?? [];
+  const file = commits[commit]?.[name];
+  if (!file) return void json(404, { error: 'not found' });
   // Large files live elsewhere.
   if (hub.large?.includes(name)) response.writeHead(302, { location: `/cdn/${encodeURI(name)}` }).end();
-  else sendFile(hub, state, name, range, response);
+  else sendFile({ ...hub, files: { [name]: file } }, state, name, range, response);
 }
 
 function treeOf({ files, large = [] }: HubFiles): unknown[] {

@@ -27,6 +27,7 @@ export function fakeRegistry(change: Partial<RegistryActivities> = {}) {
       newPairs: 500,
       files: { 'datasets/a.jsonl': 'v1' },
     }),
+    findNewHubPairs: async () => ({ pairs: 0, newPairs: 0, files: {} }),
     describeCandidate: async ({ run, trainedOn }) => ({
       candidate: {
         workflowId: run.workflowId,

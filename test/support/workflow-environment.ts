@@ -12,7 +12,6 @@ import { SearchAttributeType } from '@temporalio/common';
 import { fileURLToPath } from 'node:url';
 import { resolveBinary } from '../../infra/local/binaries.js';
 import { temporalConfig } from '../../temporal.config.js';
-import { TRACED_WORKFLOWS } from '../../workers/tracing.js';
 import type { RegistryActivities } from '../../activities/registry/interface.js';
 import type { AllActivities } from './fake-activities.js';
 
@@ -50,17 +49,10 @@ export function workflowBundle(): Promise<WorkflowBundle> {
   return (bundle ??= bundleOf('../../workflows/index.ts'));
 }
 
-let traced: Promise<WorkflowBundle> | undefined;
-
-/** The same with what traces them. */
-export function tracedWorkflowBundle(): Promise<WorkflowBundle> {
-  return (traced ??= bundleOf('../../workflows/index.ts', TRACED_WORKFLOWS));
-}
-
 /** Workflows exported by another module, named as seen from here. */
-export function bundleOf(module: string, workflowInterceptorModules: string[] = []): Promise<WorkflowBundle> {
+export function bundleOf(module: string): Promise<WorkflowBundle> {
   return bundleWorkflowCode({
-    workflowInterceptorModules,
+    workflowInterceptorModules: [fileURLToPath(new URL('../../workflows/tracing.ts', import.meta.url))],
     workflowsPath: fileURLToPath(new URL(module, import.meta.url)),
     logger: new DefaultLogger('ERROR'),
     webpackConfigHook: (config) => {
@@ -89,14 +81,13 @@ export async function withWorkers<T>(
   use: () => Promise<T>,
   options: Partial<WorkerOptions> = {},
 ): Promise<T> {
-  const { workflowBundle: code, ...others } = options;
-  const common = { connection: environment.nativeConnection, activities, ...others };
+  const common = { connection: environment.nativeConnection, activities, ...options };
   const { orchestration, oracle, training } = temporalConfig.taskQueues;
   const workers = await Promise.all([
     Worker.create({
       ...common,
       taskQueue: orchestration,
-      workflowBundle: code ?? (await workflowBundle()),
+      workflowBundle: await workflowBundle(),
       maxCachedWorkflows,
     }),
     Worker.create({ ...common, taskQueue: oracle, maxHeartbeatThrottleInterval: '500ms' }),

@@ -42,6 +42,32 @@ function fakes(change: Partial<RegistryActivities> = {}, pipeline: Partial<AllAc
 
 const WATCH = { ...SMALL, watch: 'datasets/helpful/' };
 
+test('a data set of the hub is watched by its commit', async () => {
+  const name = 'hub:people/preferences#train';
+  const asked: unknown[] = [];
+  const { champion, activities } = fakes({
+    findNewHubPairs: async ({ watched, seen }) => {
+      asked.push({ watched, seen });
+      const files = { [name]: 'a'.repeat(40) };
+      if (seen[name] === files[name]) return { pairs: 0, newPairs: 0, files };
+      return { data: fakeRef('hub-pairs'), pairs: 200, newPairs: 200, files };
+    },
+  });
+  await withWorkers(environment, activities, 100, async () => {
+    const watch = { hub: 'people/preferences' };
+    expect(await (await start({ watch })).result()).toMatchObject({ state: 'promoted', newPairs: 200 });
+    expect(champion.current?.trainedOn).toEqual({ pairs: 200, files: { [name]: 'a'.repeat(40) } });
+    const idle = await (await start({ watch })).result();
+    expect(idle).toMatchObject({ state: 'kept', newPairs: 0 });
+    expect(idle.reason).toContain(`0 new pairs in ${name}; 100 are needed.`);
+  });
+  const watched = { hub: 'people/preferences', revision: 'main' };
+  expect(asked).toEqual([
+    { watched, seen: {} },
+    { watched, seen: { [name]: 'a'.repeat(40) } },
+  ]);
+});
+
 test('the first candidate is promoted; fewer new pairs than wanted train nothing', async () => {
   let newPairs = 500;
   const { calls, champion, activities } = fakes({

@@ -47,7 +47,7 @@ export class HubDataset {
     /** `owner/name@commit`. */
     readonly name: string,
     private readonly repository: string,
-    private readonly commit: string,
+    readonly commit: string,
     private readonly files: ReadonlyMap<string, TreeEntry>,
     private readonly hub: HubClient,
     private readonly cache: string,
@@ -82,6 +82,12 @@ export class HubDataset {
 
   get paths(): string[] {
     return [...this.files.keys()];
+  }
+
+  /** Hash of a file's content, as the hub keeps it: the same at another commit where the file did not change. */
+  versionOf(path: string): string | undefined {
+    const entry = this.files.get(path);
+    return entry?.lfs?.oid ?? entry?.oid;
   }
 
   /** Local path of a file, downloaded where it is not there yet. @throws UserError `HubRefused`, `HubUnreachable`. */
