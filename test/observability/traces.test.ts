@@ -91,7 +91,7 @@ test('client, workflow, child workflows and activities are one trace, by run and
   expect(failed.map(({ attributes }) => attributes['rmr1.attempt']).sort()).toEqual([1, 2]);
   expect(receiver.bodies).toContain('[RMR1_PLANTED_TOKEN] is not welcome');
   expect(receiver.bodies).not.toMatch(new RegExp(`${SECRET}|x-collector-key|budget|stack`));
-});
+}, 180_000);
 
 test('a run that was traced goes on with workers that do not trace; a collector that is away costs nothing', async () => {
   await receiver.stop();
@@ -115,7 +115,7 @@ test('a run that was traced goes on with workers that do not trace; a collector 
     },
     { sinks },
   );
-});
+}, 180_000);
 
 /** Until the run waits for approval of `stage`. */
 function waits(run: WorkflowHandle<typeof trainRewardModel>, stage: string): Promise<unknown> {
