@@ -3,6 +3,7 @@ export const VERSIONS = {
   dataset: '1',
   world: '1',
   engine: '1',
+  ray: '1',
   pretrained: '1',
   distill: '2',
   evaluation: '1',

@@ -49,6 +49,15 @@ export const ERROR_TYPES = {
   TrainerLost: { retry: true, then: 'await-correction' },
   /** The training job cannot work as set (exit 64 or 65 of the trainer). */
   TrainerRefused: { retry: false, then: 'await-correction' },
+  /** No Ray cluster of the worker's RMR1_RAY_ADDRESS answers; a job on one may be alive all the same. */
+  RayUnreachable: { retry: true, then: 'await-correction' },
+  RayCredentials: { retry: false, then: 'await-correction' },
+  /** The addresses of the clusters are missing or are not those of Ray's dashboard. */
+  RaySettings: { retry: false, then: 'await-correction' },
+  /** The cluster does not take the job. */
+  RayRefused: { retry: true, then: 'await-correction' },
+  /** The cluster has fewer CPUs or GPUs than the recipe's stage reserves. */
+  RayTooSmall: { retry: false, then: 'await-correction' },
 } as const satisfies Record<string, ErrorPolicy>;
 
 export type ErrorType = keyof typeof ERROR_TYPES;

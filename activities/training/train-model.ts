@@ -10,6 +10,8 @@ import type { ArtifactRef } from '../artifacts/ref.js';
 import { stageKey } from '../artifacts/stage-key.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { TrainInput, TrainResult } from '../interface.js';
+import { trainsOnRay } from '../ray/make-spec.js';
+import { trainOnRay } from '../ray/train-on-ray.js';
 import { findStage, finishStage } from '../stage.js';
 import { CheckpointUploads } from './checkpoint-uploads.js';
 import { importBase } from './import-base.js';
@@ -47,6 +49,7 @@ export async function trainModel(
     }
     const standing = await findStage(store, identity);
     if (standing) return { status: 'done', outcome: standing };
+    if (trainsOnRay(input)) return await trainOnRay(store, { input, identity, key, owner, reporter, signal });
     return await trainUnderLease(store, input, key, owner, reporter, signal, engine);
   } catch (error) {
     // Cancelled before the engine ran: nothing is lost, the workflow decides whether to call again.

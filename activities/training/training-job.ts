@@ -3,6 +3,7 @@ import type { EngineJob, GrpoJob, RewardJob, SupervisedJob } from '../../engine/
 import type { Recipe, ScratchBase } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
 import type { TrainInput } from '../interface.js';
+import { rayIdentity, trainsOnRay } from '../ray/make-spec.js';
 import type { StageIdentity } from '../stage.js';
 import { VERSIONS } from '../versions.js';
 
@@ -10,13 +11,18 @@ import { VERSIONS } from '../versions.js';
 export function trainingIdentity({ stage, seed, recipe, model, tokenizer, data }: TrainInput): StageIdentity {
   const section = sectionOf(recipe, stage);
   const { checkpointEverySteps: _, ...ofStage } = section;
-  // Other devices round otherwise.
-  const settings = { ...ofStage, ...(recipe.device ? { device: recipe.device } : {}) };
+  // Other devices and engines round otherwise.
+  const onRay = trainsOnRay({ recipe, stage });
+  const settings = {
+    ...ofStage,
+    ...(recipe.device ? { device: recipe.device } : {}),
+    ...(onRay ? rayIdentity(recipe) : {}),
+  };
   return {
     stage,
     inputs: { data, ...(model ? { model } : {}), ...(tokenizer ? { tokenizer } : {}) },
     settings: stage === 'base' ? settings : { ...settings, context: recipe.base.architecture.maxLength },
-    versions: { engine: VERSIONS.engine },
+    versions: onRay ? { ray: VERSIONS.ray } : { engine: VERSIONS.engine },
     seed,
   };
 }

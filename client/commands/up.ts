@@ -10,6 +10,7 @@ export interface UpOptions extends SharedOptions {
   detach?: boolean;
   worker: boolean;
   oracle: boolean;
+  ray?: boolean;
 }
 
 export async function run(options: UpOptions): Promise<number | void> {
@@ -26,6 +27,7 @@ export async function run(options: UpOptions): Promise<number | void> {
     const services = await LocalServices.start({
       worker: options.worker,
       oracle: options.oracle,
+      ...(options.ray ? { ray: true } : {}),
       signal: interrupt.signal,
       onProgress: remark,
       adopt: true,
@@ -48,12 +50,13 @@ export async function run(options: UpOptions): Promise<number | void> {
 }
 
 /** Where everything is, for people. */
-export function addressesText({ temporal, s3, oracle }: ServiceAddresses, home: string): string {
+export function addressesText({ temporal, s3, oracle, ray }: ServiceAddresses, home: string): string {
   return [
     `Temporal     ${temporal.address}, namespace ${temporal.namespace}`,
     ...(temporal.uiUrl ? [`Temporal UI  ${temporal.uiUrl}`] : []),
     `S3           ${s3.endpoint ?? 'AWS'}, bucket ${s3.bucket}`,
     ...(oracle ? [`Oracle       ${oracle.baseUrl}`] : []),
+    ...(ray ? [`Ray          ${ray.address}`] : []),
     `State, logs  ${home}`,
   ].join('\n');
 }

@@ -19,6 +19,8 @@ export interface ServicesOptions {
   adopt?: boolean;
   oracle?: boolean;
   worker?: boolean;
+  /** Also a Ray head, whose Python environment is built where it is missing. */
+  ray?: boolean;
   signal?: AbortSignal;
   onProgress?: (message: string) => void;
 }
@@ -27,11 +29,13 @@ export interface ServiceAddresses {
   temporal: { address: string; namespace: string; uiUrl?: string };
   s3: { endpoint?: string; bucket: string };
   oracle?: { baseUrl: string };
+  ray?: { address: string };
 }
 
 /** Time for a trainer to finish its step and store a last checkpoint. */
 const WORKER_GRACE_MS = 150_000;
 const WATCH_EVERY_MS = 1_000;
+const SERVER_TITLES: Record<string, string> = { temporal: 'Temporal', s3: 'S3', ray: 'Ray' };
 /** Restarts of one part before its owner gives up. */
 const MOST_RESTARTS = 5;
 
@@ -72,7 +76,7 @@ export class LocalServices {
   }
 
   async addresses(): Promise<ServiceAddresses> {
-    const { temporal, s3, oracle } = await this.file.read();
+    const { temporal, s3, oracle, ray } = await this.file.read();
     if (!temporal || !s3)
       throw new ClientError('StackMissing', `No stack is up in ${this.home}. Start it with \`rmr1 up\`.`);
     return {
@@ -83,6 +87,7 @@ export class LocalServices {
       },
       s3: { bucket: s3.bucket, ...(s3.endpoint ? { endpoint: s3.endpoint } : {}) },
       ...(oracle ? { oracle } : {}),
+      ...(ray ? { ray } : {}),
     };
   }
 
@@ -137,12 +142,14 @@ export class LocalServices {
   private async startServers(): Promise<boolean> {
     const { signal, onProgress } = this.options;
     const { address: external, namespace } = connectionProfile();
+    const noted = (await this.file.read()).ray !== undefined;
     const { started } = await this.stack.up({
       namespace: namespace ?? temporalConfig.namespace,
       retentionDays: temporalConfig.retentionDays,
       searchAttributes: temporalConfig.searchAttributes,
       ...(external ? { temporalAddress: external } : {}),
       ...(namesOwnStore() ? { s3: settingsFromEnvironment() } : {}),
+      ...(this.options.ray || noted ? { ray: true } : {}),
       ...(signal ? { signal } : {}),
       ...(onProgress ? { onProgress } : {}),
     });
@@ -203,7 +210,7 @@ export class LocalServices {
       else if (name === 'oracle') await this.restart('The oracle', () => this.startOracle(), logFile);
       else
         await this.restart(
-          name === 's3' ? 'S3' : 'Temporal',
+          SERVER_TITLES[name] ?? name,
           async () => void (await this.startServers()),
           logFile,
         );

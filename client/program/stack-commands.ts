@@ -23,7 +23,8 @@ export function addStackCommands(add: AddCommand): void {
   )
     .option('--detach', 'return once everything is up; `rmr1 down` ends it')
     .option('--no-worker', 'servers and oracle only')
-    .option('--no-oracle', 'servers and worker only');
+    .option('--no-oracle', 'servers and worker only')
+    .option('--ray', 'also a Ray head for recipes with engine: ray (Python 3.11, 6 GB once)');
 
   add('down', 'stop what `rmr1 up` started; data stays', 'rmr1 down', () => import('../commands/down.js'));
 

@@ -45,8 +45,14 @@ const stackSchema = z.object({
     })
     .optional(),
   oracle: z.object({ baseUrl: z.string() }).optional(),
+  /** The head that `rmr1 up --ray` started. */
+  ray: z.object({ address: z.string() }).optional(),
   /** Servers of ours, by part; noted before they are healthy, so that an interrupted start can be cleaned up. */
-  servers: z.object({ temporal: processRecordSchema.optional(), s3: processRecordSchema.optional() }),
+  servers: z.object({
+    temporal: processRecordSchema.optional(),
+    s3: processRecordSchema.optional(),
+    ray: processRecordSchema.optional(),
+  }),
   services: z.array(serviceSchema),
 });
 /** Content of `<home>/stack.json`. Holds the keys of the local S3: only its owner may read it. */

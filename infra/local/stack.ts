@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactStore } from '../../activities/artifacts/store.js';
 import type { S3Settings } from '../../activities/artifacts/settings.js';
@@ -10,6 +11,8 @@ import { connectTemporal, describeNamespace, type NamespaceSettings } from './na
 import { startNodeService, stopService, type NodeService, type NodeServiceOptions } from './node-service.js';
 import { isRunning, stopGroup, type SpawnedProcess } from './process.js';
 import { ensureBucket, probeReadWrite } from './s3-probe.js';
+import { startRay } from './ray.js';
+import { resolveRayEnvironment } from './ray-python.js';
 import { removeSockets, startSeaweed } from './seaweed.js';
 import { StackFile, type ProcessRecord, type StackState } from './stack-file.js';
 import { startTemporal, useTemporal } from './temporal.js';
@@ -22,16 +25,20 @@ export interface UpOptions extends NamespaceSettings {
   createBucket?: boolean;
   /** Bucket of a store we start. Default `rmr1`. */
   bucket?: string;
+  /** Also a Ray head, for recipes with `engine: ray`. */
+  ray?: boolean;
   signal?: AbortSignal | undefined;
   onProgress?: (message: string) => void;
 }
+
+type ServerName = 'temporal' | 's3' | 'ray';
 
 /** Addresses of a stack that is up. */
 export interface StackAddresses {
   temporal: NonNullable<StackState['temporal']>;
   s3: NonNullable<StackState['s3']>;
   /** Which servers this call started; the others were running or are external. */
-  started: Array<'temporal' | 's3'>;
+  started: ServerName[];
 }
 
 export interface PartStatus {
@@ -64,10 +71,13 @@ export class LocalStack {
       const signal = options.signal ? AbortSignal.any([options.signal, failFast.signal]) : failFast.signal;
       const parts = [this.upTemporal(options, signal, started), this.upS3(options, signal, started)];
       for (const part of parts) part.catch(() => failFast.abort());
-      const firstFailure = await Promise.all(parts).then(
-        () => undefined,
-        (error: unknown) => ({ error }),
-      );
+      const firstFailure = await Promise.all(parts)
+        // Jobs inherit from the head where the store is.
+        .then(() => (options.ray ? this.upRay(options, signal, started) : undefined))
+        .then(
+          () => undefined,
+          (error: unknown) => ({ error }),
+        );
       if (firstFailure) {
         await Promise.allSettled(parts);
         await this.stopServers(started);
@@ -88,15 +98,15 @@ export class LocalStack {
         options.onProgress?.(`Stopping ${service.name}`);
         await stopService(this.file, service);
       }
-      options.onProgress?.('Stopping Temporal and S3');
-      await this.stopServers(['temporal', 's3']);
+      options.onProgress?.('Stopping the servers');
+      await this.stopServers(['ray', 'temporal', 's3']);
       await this.file.remove();
     });
   }
 
   /** Every part of the stack and whether it is alive. */
   async status(): Promise<PartStatus[]> {
-    const { temporal, s3, servers, services } = await this.file.read();
+    const { temporal, s3, ray, servers, services } = await this.file.read();
     const parts: PartStatus[] = [];
     if (temporal) {
       const alive = await answers(() => this.temporalAnswers(temporal.address, temporal.namespace));
@@ -105,6 +115,10 @@ export class LocalStack {
     if (s3) {
       const alive = await answers(() => probeReadWrite({ ...settingsOf(s3), patienceMs: 0 }));
       parts.push(part('s3', alive, s3.external, s3.endpoint, servers.s3));
+    }
+    if (ray) {
+      const alive = servers.ray !== undefined && isRunning(servers.ray);
+      parts.push(part('ray', alive, false, ray.address, servers.ray));
     }
     for (const service of services) {
       const ready = service.ready as { baseUrl?: string } | undefined;
@@ -115,8 +129,9 @@ export class LocalStack {
 
   /** Variables that point Temporal clients, workers and the artefact store of a child process at this stack. */
   async environment(): Promise<Record<string, string>> {
-    const { temporal, s3 } = await this.file.read();
+    const { temporal, s3, ray } = await this.file.read();
     const env: Record<string, string> = { RMR1_HOME: this.home };
+    if (ray) env['RMR1_RAY_ADDRESS'] = ray.address;
     if (temporal) {
       env['TEMPORAL_ADDRESS'] = temporal.address;
       env['TEMPORAL_NAMESPACE'] = temporal.namespace;
@@ -235,8 +250,30 @@ export class LocalStack {
     });
   }
 
+  private async upRay(options: UpOptions, signal: AbortSignal, started: ServerName[]): Promise<void> {
+    const { ray, servers } = await this.file.read();
+    if (ray && servers.ray && isRunning(servers.ray)) return;
+    await this.stopServers(['ray']);
+    const { onProgress } = options;
+    const environment = await resolveRayEnvironment({ signal, onProgress });
+    onProgress?.('Starting Ray');
+    started.push('ray');
+    const dir = join(this.home, 'ray');
+    const server = await startRay({
+      environment,
+      dir,
+      cpus: availableParallelism(),
+      variables: await this.environment(),
+      signal,
+      onSpawn: (process, ports) => this.noteServer('ray', process, ports, join(dir, 'ray.log')),
+    });
+    await this.file.update((state) => {
+      state.ray = { address: server.address };
+    });
+  }
+
   private async noteServer(
-    name: 'temporal' | 's3',
+    name: ServerName,
     { pid, startedAt }: SpawnedProcess,
     ports: number[],
     logFile: string,
@@ -246,7 +283,7 @@ export class LocalStack {
     });
   }
 
-  private async stopServers(names: ReadonlyArray<'temporal' | 's3'>): Promise<void> {
+  private async stopServers(names: readonly ServerName[]): Promise<void> {
     const { servers } = await this.file.read();
     await Promise.all(
       names.map(async (name) => {
@@ -259,7 +296,8 @@ export class LocalStack {
     await this.file.update((state) => {
       for (const name of names) {
         delete state.servers[name];
-        if (!state[name]?.external) delete state[name];
+        if (name === 'ray') delete state.ray;
+        else if (!state[name]?.external) delete state[name];
       }
     });
   }

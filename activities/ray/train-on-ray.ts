@@ -1,0 +1,157 @@
+/** Train a stage as a job on a Ray cluster: attach to the one at work, or start the next; take over what it made. */
+import { cancellationDetails, Context } from '@temporalio/activity';
+import type { StepMetrics } from '../../engine/job.js';
+import { UserError } from '../../workflows/errors.js';
+import type { ArtifactStore } from '../artifacts/store.js';
+import type { TrainInput, TrainResult } from '../interface.js';
+import { finishStage, type StageIdentity } from '../stage.js';
+import type { FiguresReporter } from '../training/figures.js';
+import { stageMetrics } from '../training/stage-metrics.js';
+import { clustersFromEnvironment } from './clusters.js';
+import { DEADLINES, type Deadlines, followJob } from './follow-job.js';
+import { isAlive, lastJob, metadataOf, readResult, submitJob, type SubmittedJob } from './job-on-cluster.js';
+import type { RayJobsApi } from './jobs-api.js';
+import { asEngineEvent, type JobEvent } from './log-tail.js';
+import { raySettings, trainingSpec } from './make-spec.js';
+import { rayRecords, type TrainingResult } from './training-spec.js';
+
+/** Complete checkpoints kept per stage: the newest, and one to fall back on. */
+const KEEP = 2;
+
+export interface RayStage {
+  input: TrainInput;
+  identity: StageIdentity;
+  key: string;
+  owner: string;
+  reporter: FiguresReporter;
+  signal: AbortSignal;
+}
+
+/**
+ * Run a training stage to its end, or to a checkpoint when it is cancelled or paused. Where only the worker goes, the job
+ * works on, and the next worker attaches to it.
+ */
+export async function trainOnRay(
+  store: ArtifactStore,
+  stage: RayStage,
+  deadlines: Deadlines = DEADLINES,
+): Promise<TrainResult> {
+  const { input, key, reporter, signal } = stage;
+  const standing = await lastJob(store, key);
+  const left = standing && (await readResult(store, key, standing.attempt));
+  if (left) return { status: 'done', outcome: await takeOver(store, stage, left) };
+
+  const { api, job } = await jobOf(store, stage, standing, deadlines);
+  const records = rayRecords(key);
+  const prunes = new Prunes(store, key);
+  const end = await followJob({
+    api,
+    submissionId: job.submissionId,
+    result: () => readResult(store, key, job.attempt),
+    onEvent: (event) => show(event, reporter, prunes),
+    signal,
+    whenAborted: () => {
+      const { cancelRequested, paused } = cancellationDetails() ?? {};
+      return cancelRequested || paused ? 'stop' : 'leave';
+    },
+    askToStop: async () =>
+      void (await store.putJson(records.stop(job.attempt), { at: new Date().toISOString() })),
+    needs: { cpus: raySettings(input.recipe).cpusPerNode, gpus: raySettings(input.recipe).gpusPerNode },
+    deadlines,
+  }).finally(() => prunes.settle());
+  if (end.status !== 'done') return { status: 'preempted', step: reporter.step };
+  return { status: 'done', outcome: await takeOver(store, stage, end.result) };
+}
+
+/** The job at work, or a new attempt. */
+async function jobOf(
+  store: ArtifactStore,
+  { input, key, owner, signal }: RayStage,
+  standing: SubmittedJob | undefined,
+  deadlines: Deadlines,
+): Promise<{ api: RayJobsApi; job: SubmittedJob }> {
+  const clusters = clustersFromEnvironment();
+  const alive = standing && (await isAlive(standing, clusters, deadlines.away, signal));
+  // A job that was asked to stop is about to end: it is not the one to wait for.
+  const stopping = standing && (await store.getJson(rayRecords(key).stop(standing.attempt)));
+  if (standing && alive && !stopping) return { api: alive, job: standing };
+  if (standing && alive) await alive.stop(standing.submissionId);
+  const { attempt } = await store.claimStage(key, owner);
+  const spec = trainingSpec(input, { stageKey: key, attempt });
+  return submitJob(store, spec, {
+    clusters,
+    cpus: raySettings(input.recipe).cpusPerNode,
+    patienceMs: deadlines.away,
+    metadata: metadataOf(
+      Context.current().info.workflowExecution?.workflowId ?? 'unknown',
+      input.stage,
+      input.recipe.name,
+    ),
+    signal,
+  });
+}
+
+function show(event: JobEvent, reporter: FiguresReporter, prunes: Prunes): void {
+  const engineEvent = asEngineEvent(event);
+  if (engineEvent) reporter.take(engineEvent);
+  if (event.type === 'stored') {
+    reporter.checkpointStored();
+    prunes.add();
+  }
+}
+
+/** Old checkpoints go while training goes on; that one stays too long is no failure of the training. */
+class Prunes {
+  private running: Promise<unknown> | undefined;
+
+  constructor(
+    private readonly store: ArtifactStore,
+    private readonly key: string,
+  ) {}
+
+  add(): void {
+    this.running ??= this.store
+      .pruneCheckpoints(this.key, KEEP)
+      .catch(() => undefined)
+      .finally(() => {
+        this.running = undefined;
+      });
+  }
+
+  async settle(): Promise<void> {
+    await this.running;
+  }
+}
+
+/** Declare the stage finished with what the job left, once every file of it is there. */
+async function takeOver(store: ArtifactStore, { identity, input }: RayStage, result: TrainingResult) {
+  const { outputs, seconds } = result;
+  const { model, metrics } = outputs;
+  if (!model || !metrics)
+    throw new UserError(
+      'CorruptArtifact',
+      'The job left a result without a model: delete the record of it to train again.',
+    );
+  const { files } = await store.readListing(model);
+  const root = model.uri.slice(0, model.uri.lastIndexOf('objects/'));
+  for (const { sha256, bytes, path } of files) {
+    const uri = `${root}objects/${sha256.slice(0, 2)}/${sha256}`;
+    if (!(await store.has({ uri, sha256, bytes, kind: 'model' })))
+      throw new UserError(
+        'ArtifactMissing',
+        `The job's model lacks its file ${path}: delete the record of its result to train again.`,
+      );
+  }
+  const steps: StepMetrics[] = [];
+  for await (const line of store.openLines(metrics)) steps.push(line as StepMetrics);
+  return finishStage(store, identity, input.context, {
+    outputs,
+    metrics: stageMetrics(steps),
+    cost: {
+      usd: 0,
+      inputTokens: 0,
+      outputTokens: steps.reduce((sum, { tokens }) => sum + tokens, 0),
+      seconds,
+    },
+  });
+}

@@ -1,0 +1,95 @@
+/** The Python environment of Ray and the training jobs: built once from the lock file, kept in the user's cache. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { projectRoot } from '../environment.js';
+import { InfraError } from './errors.js';
+import { cacheFromEnvironment } from './home.js';
+import { isExecutable } from './install.js';
+import { withLock } from './lock.js';
+
+const run = promisify(execFile);
+/** The lock file is resolved for it. */
+const PYTHON = '3.11';
+const INSTALL_TIMEOUT_MS = 20 * 60_000;
+
+export interface RayPythonOptions {
+  env?: NodeJS.ProcessEnv;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((message: string) => void) | undefined;
+}
+
+/**
+ * The directory of a virtual environment with everything that `infra/ray/requirements.txt` locks: the one that
+ * `RMR1_RAY_ENV` names, else the cache's, which is made where it is missing (about 6 GB, minutes).
+ * @throws InfraError `BinaryMissing` without Python 3.11; `InstallFailed` with pip's reason.
+ */
+export async function resolveRayEnvironment(options: RayPythonOptions = {}): Promise<string> {
+  const { env = process.env, signal, onProgress } = options;
+  const named = env.RMR1_RAY_ENV;
+  if (named) {
+    if (await isExecutable(pythonOf(named))) return named;
+    throw new InfraError(
+      'BinaryMissing',
+      `RMR1_RAY_ENV names ${named}, which has no bin/python. Correct it, or unset it to let the project build one.`,
+    );
+  }
+  const requirements = join(projectRoot(), 'infra', 'ray', 'requirements.txt');
+  const key = createHash('sha256')
+    .update(await readFile(requirements))
+    .digest('hex')
+    .slice(0, 16);
+  const cache = cacheFromEnvironment(env);
+  const dir = join(cache, `ray-${key}`);
+  await mkdir(cache, { recursive: true });
+  return withLock(
+    `${dir}.lock`,
+    async () => {
+      if (await isExecutable(pythonOf(dir))) return dir;
+      const python = await findPython(env);
+      onProgress?.(`Building the Python environment for Ray (once, 6 GB, into ${dir})`);
+      const work = `${dir}.work`;
+      await rm(work, { recursive: true, force: true });
+      const limits = {
+        timeout: INSTALL_TIMEOUT_MS,
+        maxBuffer: 1 << 24,
+        env: { ...env, PIP_USER: '0' },
+        ...(signal ? { signal } : {}),
+      };
+      try {
+        await run(python, ['-m', 'venv', work], limits);
+        const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--no-compile'];
+        const locked = ['--no-deps', '--only-binary=:all:', '--require-hashes', '-r', requirements];
+        await run(pythonOf(work), [...pip, ...locked], limits);
+        await rename(work, dir);
+      } catch (error) {
+        await rm(work, { recursive: true, force: true });
+        const said = ((error as { stderr?: string }).stderr ?? (error as Error).message).trim();
+        throw new InfraError(
+          'InstallFailed',
+          `The Python environment for Ray could not be built: ${said.split('\n').at(-1) ?? ''}`,
+          { cause: error },
+        );
+      }
+      return dir;
+    },
+    { signal, onWait: () => onProgress?.('Waiting for another process that builds the environment for Ray') },
+  );
+}
+
+export function pythonOf(environment: string): string {
+  return join(environment, 'bin', 'python');
+}
+
+async function findPython(env: NodeJS.ProcessEnv): Promise<string> {
+  for (const candidate of [`python${PYTHON}`, 'python3', 'python']) {
+    const said = await run(candidate, ['-V'], { env, timeout: 20_000 }).catch(() => undefined);
+    if (said?.stdout.startsWith(`Python ${PYTHON}.`)) return candidate;
+  }
+  throw new InfraError(
+    'BinaryMissing',
+    `Ray and TRL need Python ${PYTHON}, which is not on PATH. Install it, or name an environment with infra/ray/requirements.txt in RMR1_RAY_ENV.`,
+  );
+}

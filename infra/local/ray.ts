@@ -1,0 +1,138 @@
+/** A Ray head on loopback, started by us: GCS, raylet and the dashboard that serves the Jobs API. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InfraError } from './errors.js';
+import { choosingPorts, freePort } from './ports.js';
+import { killGroup, spawnDetached, stopGroup, type SpawnedProcess } from './process.js';
+import { pythonOf } from './ray-python.js';
+import { waitHealthy } from './wait-healthy.js';
+
+const LOOPBACK = '127.0.0.1';
+/** Another loopback address, so that the node is not taken for one that others can reach by a name. */
+const NODE_ADDRESS = '127.0.0.2';
+const DEFAULT_DASHBOARD_PORT = 8265;
+const START_TIMEOUT_MS = 180_000;
+const STOP_GRACE_MS = 20_000;
+/** Only logs and packages pass through it here. */
+const OBJECT_STORE_BYTES = 100_000_000;
+
+export interface RayOptions {
+  /** A virtual environment with Ray and what the jobs import. */
+  environment: string;
+  /** Holds the log. */
+  dir: string;
+  cpus: number;
+  /** What jobs inherit: the keys of the artefact store, which are never sent with a job. */
+  variables: Record<string, string>;
+  signal?: AbortSignal | undefined;
+  /** Called as soon as the process exists, before it is healthy: whoever must stop it should note it down. */
+  onSpawn?: (process: SpawnedProcess, ports: number[]) => Promise<void> | void;
+}
+
+interface RayPorts {
+  gcs: number;
+  dashboard: number;
+  agent: number;
+  client: number;
+}
+
+export interface RayServer {
+  /** For `RMR1_RAY_ADDRESS`. */
+  address: string;
+  logFile: string;
+  process(): SpawnedProcess;
+  stop(): Promise<void>;
+  /** Ends head and raylet without warning. Jobs live on for about a minute. */
+  kill9(): Promise<void>;
+  /** Starts it again at the same address. It knows no job of before. */
+  restart(): Promise<void>;
+}
+
+/** Start a head and return when its Jobs API answers. */
+export async function startRay(options: RayOptions): Promise<RayServer> {
+  return choosingPorts(async () => {
+    await mkdir(options.dir, { recursive: true });
+    const ports: RayPorts = {
+      gcs: await freePort(),
+      dashboard: await freePort(DEFAULT_DASHBOARD_PORT),
+      agent: await freePort(),
+      client: await freePort(),
+    };
+    // Ray's sockets lie below it, and their paths must be short.
+    const work = await mkdtemp(join(tmpdir(), 'rmr1-ray-'));
+    let current = await launch(options, ports, work);
+    return {
+      address: addressOf(ports),
+      logFile: logFileOf(options.dir),
+      process: () => current,
+      stop: async () => {
+        await stopGroup(current, STOP_GRACE_MS);
+        await rm(work, { recursive: true, force: true });
+      },
+      kill9: () => killGroup(current),
+      restart: async () => {
+        await stopGroup(current, STOP_GRACE_MS);
+        current = await launch(options, ports, work);
+      },
+    };
+  }, options.signal);
+}
+
+const addressOf = ({ dashboard }: RayPorts): string => `http://${LOOPBACK}:${dashboard}`;
+const logFileOf = (dir: string): string => join(dir, 'ray.log');
+
+async function launch(options: RayOptions, ports: RayPorts, work: string): Promise<SpawnedProcess> {
+  const { environment, dir, variables, signal } = options;
+  const logFile = logFileOf(dir);
+  const process = await spawnDetached({
+    name: 'Ray',
+    command: pythonOf(environment),
+    args: ['-m', 'ray.scripts.scripts', 'start', ...headArguments(options, ports, work)],
+    env: {
+      ...globalThis.process.env,
+      ...variables,
+      // Jobs are started as `python`.
+      PATH: `${join(environment, 'bin')}:${globalThis.process.env.PATH ?? ''}`,
+      // More threads than cores make torch many times slower.
+      OMP_NUM_THREADS: '1',
+      RAY_DISABLE_IMPORT_WARNING: '1',
+    },
+    logFile,
+  });
+  try {
+    await options.onSpawn?.(process, Object.values(ports) as number[]);
+    await waitHealthy({
+      title: 'Ray',
+      process,
+      logFile,
+      timeoutMs: START_TIMEOUT_MS,
+      signal,
+      probe: () => probe(addressOf(ports)),
+    });
+    return process;
+  } catch (error) {
+    await stopGroup(process, STOP_GRACE_MS);
+    throw error;
+  }
+}
+
+/** The Jobs API answers only once the node's agent has reported to the head. */
+async function probe(address: string): Promise<void> {
+  for (const path of ['/api/jobs/', '/nodes?view=summary']) {
+    const answer = await fetch(address + path, { signal: AbortSignal.timeout(5000) });
+    const text = await answer.text();
+    if (!answer.ok || (path.startsWith('/nodes') && !text.includes('"ALIVE"')))
+      throw new InfraError('ServerFailed', `${path} answered ${answer.status}`);
+  }
+}
+
+function headArguments({ cpus }: RayOptions, ports: RayPorts, work: string): string[] {
+  return [
+    ['--head', '--block', '--disable-usage-stats', '--include-log-monitor=false'],
+    [`--node-ip-address=${NODE_ADDRESS}`, `--port=${ports.gcs}`, `--temp-dir=${work}`],
+    ['--include-dashboard=true', `--dashboard-host=${LOOPBACK}`, `--dashboard-port=${ports.dashboard}`],
+    [`--dashboard-agent-listen-port=${ports.agent}`, `--ray-client-server-port=${ports.client}`],
+    [`--num-cpus=${cpus}`, '--num-gpus=0', `--object-store-memory=${OBJECT_STORE_BYTES}`],
+  ].flat();
+}

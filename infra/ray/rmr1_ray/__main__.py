@@ -1,0 +1,68 @@
+"""`python -m rmr1_ray`: the job whose specification lies in the store under the key `RMR1_SPEC`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from .errors import EXIT_DONE, EXIT_PREEMPTED, as_job_error, bad_job
+from .events import emit
+from .spec import Spec, check_packages, check_spec
+
+LAUNCHED = "RMR1_LAUNCHED"
+
+
+def main() -> int:
+    work = Path(tempfile.mkdtemp(prefix="rmr1-job-"))
+    try:
+        from .store import Store
+
+        store = Store()
+        spec = check_spec(store.get_json(os.environ["RMR1_SPEC"]))
+        check_packages(spec["packages"])
+        if spec["gpus"] > 1 and LAUNCHED not in os.environ:
+            return launch(spec)
+        return EXIT_DONE if run_job(store, spec, work) else EXIT_PREEMPTED
+    except BaseException as error:  # noqa: BLE001 - every end goes through the exit table
+        traceback.print_exc()
+        failure = as_job_error(error)
+        emit("failed", error={"type": failure.type, "message": str(failure)})
+        return failure.code
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def launch(spec: Spec) -> int:
+    """One process for each GPU of the node. Never run: there was no GPU to run it on."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={spec['gpus']}"]
+    return subprocess.run([*command, "-m", "rmr1_ray"], env={**os.environ, LAUNCHED: "1"}).returncode
+
+
+def run_job(store: "Store", spec: Spec, work: Path) -> bool:  # type: ignore[name-defined] # noqa: F821
+    from .run import Run
+
+    run = Run(store, spec, work)
+    run.fetch()
+    emit("alive", doing="loading the model")
+    if spec["kind"] == "sft":
+        from .sft import run_sft
+
+        return run_sft(run)
+    if spec["kind"] == "grpo":
+        from .grpo import run_grpo
+
+        return run_grpo(run)
+    raise bad_job(f"jobs of kind {spec['kind']} are not trained on Ray yet")
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of libraries must not hold a finished job back.
+    os._exit(code)

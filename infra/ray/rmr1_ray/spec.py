@@ -1,0 +1,45 @@
+"""The specification of a job, as the worker wrote it: `activities/ray/training-spec.ts` is its definition."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+import jsonschema
+
+from .errors import bad_job
+
+Spec = dict[str, Any]
+
+
+def check_spec(value: object) -> Spec:
+    """The value, if it is a specification. Raises JobError naming the field that is wrong."""
+    schema = json.loads(resources.files(__package__).joinpath("training-spec.schema.json").read_text("utf-8"))
+    kind = value.get("kind") if isinstance(value, dict) else None
+    matching = [part for part in schema["oneOf"] if part["properties"]["kind"]["const"] == kind]
+    if not isinstance(value, dict) or not matching:
+        raise bad_job(f"the specification asks for a job of kind {kind!r}, which this version does not know")
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(matching[0]).iter_errors(value))
+    if error is not None:
+        where = ".".join(str(part) for part in error.absolute_path) or "the specification"
+        raise bad_job(f"{where}: {error.message}")
+    return value
+
+
+def check_packages(wanted: dict[str, str]) -> None:
+    """Other versions train other numbers, or not at all: refuse before anything begins."""
+    from importlib import metadata
+
+    wrong = []
+    for name, version in wanted.items():
+        try:
+            found = metadata.version(name).split("+")[0]
+        except metadata.PackageNotFoundError:
+            found = "none"
+        if found != version:
+            wrong.append(f"{name} {found} (needs {version})")
+    if wrong:
+        raise bad_job(
+            f"the cluster's Python environment does not fit: {', '.join(wrong)}; install infra/ray/requirements.txt on its nodes"
+        )

@@ -1,0 +1,83 @@
+"""Settings that all of TRL's trainers share, and what this project changes in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import bad_job
+from .order import EpochSampler
+from .schedule import learning_rate
+from .spec import Spec
+
+
+def common_arguments(spec: Spec, output: str, updates: int) -> dict[str, Any]:
+    """Arguments of `TrainingArguments` for `updates` optimiser steps."""
+    optimizer = spec["optimizer"]
+    gpus = spec["gpus"]
+    sharded = {"fsdp": "full_shard auto_wrap"} if gpus > 1 else {}
+    return {
+        "output_dir": output,
+        "max_steps": updates,
+        "learning_rate": optimizer["learningRate"],
+        # Replaced by `ProjectSchedule`.
+        "lr_scheduler_type": "constant",
+        "adam_beta1": optimizer["beta1"],
+        "adam_beta2": optimizer["beta2"],
+        "adam_epsilon": optimizer["epsilon"],
+        "weight_decay": optimizer["weightDecay"],
+        "max_grad_norm": optimizer["gradClip"],
+        "optim": "adamw_torch",
+        "seed": spec["seed"] % 2**31,
+        "bf16": spec["precision"] == "bfloat16",
+        "use_cpu": gpus == 0,
+        "gradient_checkpointing": spec["gradientCheckpointing"],
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_num_workers": 0,
+        **sharded,
+    }
+
+
+def accumulation(samples: int, spec: Spec) -> tuple[int, int]:
+    """Samples that a device takes at once, and how often, so that an update sees exactly `samples`."""
+    devices = max(1, spec["gpus"])
+    each = min(spec["samplesPerDevice"], max(1, samples // devices))
+    if samples % (devices * each):
+        raise bad_job(
+            f"{samples} samples an update do not divide into {each} on each of {devices} devices: change ray.samplesPerDevice or the batch"
+        )
+    return each, samples // (devices * each)
+
+
+def peft_config(spec: Spec) -> Any:
+    """The adapters of the specification; None where all weights are trained."""
+    lora = spec.get("lora")
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=lora["rank"], lora_alpha=lora["alpha"], target_modules=lora["targets"], lora_dropout=0.0)
+
+
+def project_trainer(base: Any, spec: Spec, total: int, updates_per_step: int, epochs: bool) -> Any:
+    """A trainer class with the project's learning rates and, with `epochs`, its order of samples."""
+    import torch
+
+    class Trainer(base):  # type: ignore[misc]
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            peak = spec["optimizer"]["learningRate"]
+            if self.lr_scheduler is None:
+                self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                    optimizer or self.optimizer,
+                    lambda update: learning_rate(spec["optimizer"], update // updates_per_step, total) / peak,
+                )
+            return self.lr_scheduler
+
+        def _get_train_sampler(self, dataset: Any = None) -> Any:
+            if not epochs:
+                return super()._get_train_sampler(dataset)
+            return EpochSampler(self.train_dataset if dataset is None else dataset, spec["seed"])
+
+    return Trainer

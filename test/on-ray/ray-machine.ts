@@ -1,0 +1,65 @@
+/** A machine of the tests with a Ray head beside its servers. */
+import { join } from 'node:path';
+import { resolveRayEnvironment } from '../../infra/local/ray-python.js';
+import { type RayServer, startRay } from '../../infra/local/ray.js';
+import { TestMachine } from '../support/machine.js';
+import { allProcesses, type SeenProcess } from '../support/processes.js';
+import { TINY } from '../support/tiny-recipe.js';
+
+/** The tiny recipe on Ray: enough steps to be killed between checkpoints, few enough for a CPU. */
+export const TINY_ON_RAY: Record<string, unknown> = {
+  ...TINY,
+  engine: 'ray',
+  'ray.samplesPerDevice': 16,
+  'sft.epochs': 8,
+  'sft.checkpointEverySteps': 5,
+  'grpo.steps': 8,
+  'grpo.checkpointEverySteps': 2,
+};
+
+export interface RayMachine {
+  machine: TestMachine;
+  ray: RayServer;
+  /** Trainers of any attempt at work on this head. */
+  trainers(): SeenProcess[];
+  stop(): Promise<void>;
+}
+
+export async function startRayMachine(): Promise<RayMachine> {
+  const environment = await resolveRayEnvironment({
+    onProgress: (message) => process.stderr.write(`${message}\n`),
+  });
+  const machine = await TestMachine.start();
+  try {
+    const { accessKeyId = '', secretAccessKey = '' } = machine.s3.settings;
+    const ray = await startRay({
+      environment,
+      dir: join(machine.home, 'ray'),
+      cpus: 2,
+      variables: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+    });
+    machine.workerVariables = { RMR1_RAY_ADDRESS: ray.address };
+    return {
+      machine,
+      ray,
+      trainers: () => trainersOf(environment),
+      stop: async () => {
+        await machine.stopWorkers();
+        await ray.stop();
+        for (const { pid } of trainersOf(environment)) process.kill(pid, 'SIGKILL');
+        await machine.stop();
+      },
+    };
+  } catch (error) {
+    await machine.stop();
+    throw error;
+  }
+}
+
+/** Ray starts them by a shell, which has the same words on its command line and is not meant. */
+function trainersOf(environment: string): SeenProcess[] {
+  return allProcesses().filter(
+    ({ command }) =>
+      command.startsWith('python -m rmr1_ray') || command.startsWith(`${environment}/bin/python -m rmr1_ray`),
+  );
+}
