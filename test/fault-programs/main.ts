@@ -1,7 +1,8 @@
 /**
  * `npm run fault-programs -- [--programs N] [--seed S] [--processes P] [--json]`: N random fault programs from a seed,
- * on a simulated cluster with the pipeline's real activities. `--program JSON` runs one again. Exit code 1 where
- * anything is wrong.
+ * on a simulated cluster with the pipeline's real activities. With `--real`: a dozen of two to four faults on real
+ * servers, workers and trainers (half a minute or more each). `--program JSON` runs one again. Exit code 1 where anything
+ * is wrong.
  */
 import fc from 'fast-check';
 import { fork } from 'node:child_process';
@@ -10,26 +11,61 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { seedOfToday } from '../matrix/covering.js';
 import { check, checkAll, type Tally } from './check.js';
-import { faultProgram, type FaultProgram } from './program.js';
+import { faultProgram, realFaultProgram, type FaultProgram } from './program.js';
+import { RealPrograms, type RealOutcome } from './real/run-program.js';
 import { useScratch } from './scratch.js';
 
 const { values: options } = parseArgs({
   options: {
-    programs: { type: 'string', default: '1000' },
+    programs: { type: 'string' },
+    real: { type: 'boolean', default: false },
     seed: { type: 'string', default: String(seedOfToday()) },
     processes: { type: 'string', default: String(Math.min(8, availableParallelism())) },
     program: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
-const [programs, seed, processes] = [options.programs, options.seed, options.processes].map(Number) as [
-  number,
-  number,
-  number,
-];
+const programs = Number(options.programs ?? (options.real ? 12 : 1000));
+const [seed, processes] = [Number(options.seed), Number(options.processes)];
 
-process.exitCode = process.send ? await child() : options.program ? await one(options.program) : await all();
+process.exitCode = await run();
 process.disconnect?.();
+
+function run(): Promise<number> {
+  if (process.send) return child();
+  const named = options.program === undefined ? [] : [JSON.parse(options.program) as FaultProgram];
+  if (options.real)
+    return real(named.length > 0 ? named : fc.sample(realFaultProgram, { seed, numRuns: programs }));
+  return options.program === undefined ? all() : one(options.program);
+}
+
+/** One after the other on one machine. */
+async function real(chosen: readonly FaultProgram[]): Promise<number> {
+  const outcomes: RealOutcome[] = [];
+  const machine = await RealPrograms.start();
+  let left: string[] = [];
+  try {
+    for (const program of chosen) {
+      const outcome = await machine.run(program);
+      outcomes.push(outcome);
+      const { wrong, struck, seconds, recomputedSteps, answeredAgain } = outcome;
+      const verdict = wrong.length === 0 ? 'ok    ' : 'FAILED';
+      const cost = `${recomputedSteps} steps again, ${answeredAgain} answers again`;
+      process.stderr.write(
+        `${verdict} ${seconds.toFixed(0).padStart(4)} s  ${struck.join('; ')} (${cost})\n`,
+      );
+      for (const what of wrong) process.stderr.write(`       ${what}\n`);
+      if (wrong.length > 0) process.stderr.write(`       --real --program '${JSON.stringify(program)}'\n`);
+    }
+  } finally {
+    left = await machine.stop();
+  }
+  const failed = outcomes.filter(({ wrong }) => wrong.length > 0).length;
+  if (options.json) process.stdout.write(`${JSON.stringify({ seed, outcomes, left }, null, 2)}\n`);
+  else process.stdout.write(`seed ${seed}: ${outcomes.length} programs on real servers, ${failed} failed\n`);
+  for (const what of left) process.stdout.write(`${what}\n`);
+  return failed > 0 || left.length > 0 ? 1 : 0;
+}
 
 async function one(text: string): Promise<number> {
   const clear = useScratch();

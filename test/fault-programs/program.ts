@@ -25,7 +25,7 @@ export interface FaultProgram {
 }
 
 /** A little more than the events of an undisturbed run, so that what comes late is hit as well. */
-const LAST_EVENT = 260;
+export const LAST_EVENT = 260;
 
 const when = fc.constantFrom('before' as const, 'after' as const);
 const fault: fc.Arbitrary<Fault> = fc.oneof(
@@ -44,10 +44,16 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'temporal-away' as const }) },
 );
 
+const faults = (minLength: number, maxLength: number) =>
+  fc.array(fc.record({ at: fc.integer({ min: 1, max: LAST_EVENT }), fault }), { minLength, maxLength });
+
 export const faultProgram: fc.Arbitrary<FaultProgram> = fc.record({
   cap: fc.constantFrom(0.3, 0.6, 1, 4),
-  faults: fc.array(fc.record({ at: fc.integer({ min: 1, max: LAST_EVENT }), fault }), {
-    minLength: 1,
-    maxLength: 6,
-  }),
+  faults: faults(1, 6),
+});
+
+/** For real servers and processes, where each fault takes seconds. */
+export const realFaultProgram: fc.Arbitrary<FaultProgram> = fc.record({
+  cap: fc.constant(4),
+  faults: faults(2, 4),
 });

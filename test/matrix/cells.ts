@@ -62,7 +62,13 @@ const TRAINING: Record<Exclude<Moment, 'between stages'>, Where | string> = {
     nth: 1,
     trainer: true,
   },
-  'after the heartbeat, before the return': first('^activity\\.trainModel\\.return$', false),
+  // The base's activity returns as well, at once: only one that stored checkpoints is meant.
+  'after the heartbeat, before the return': {
+    point: '^activity\\.trainModel\\.return$',
+    after: FIRST_STORED,
+    nth: 1,
+    trainer: false,
+  },
   'during an oracle submit': 'the stage asks no oracle',
 };
 

@@ -95,10 +95,16 @@ export class TrainerWatch {
   }
 }
 
-/** (4) The oracle answered what the undisturbed run asked, and at most one batch in flight more; the cap holds. */
-export function spend(answered: number, undisturbed: number, usd: number, capUsd: number): string[] {
+/** (4) The oracle answered what the undisturbed run asked, and at most one batch in flight more per fault; the cap holds. */
+export function spend(
+  answered: number,
+  undisturbed: number,
+  usd: number,
+  capUsd: number,
+  faults = 1,
+): string[] {
   const wrong: string[] = [];
-  if (answered > undisturbed + IN_FLIGHT)
+  if (answered > undisturbed + faults * IN_FLIGHT)
     wrong.push(`the oracle answered ${answered} questions where ${undisturbed} would do`);
   if (usd > capUsd) wrong.push(`the run spent $${usd.toFixed(4)}, over its cap of $${capUsd}`);
   return wrong;

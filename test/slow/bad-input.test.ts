@@ -270,6 +270,18 @@ describe('a workflow that was started without the client', () => {
     const args = ['run', '--data', good, '--oracle', 'local', '--oracle-url', oracle.baseUrl];
     const wrong = await runCommand(args, machine.environment({ RMR1_ORACLE_KEY: 'wrong' }));
     expectOneMessage(wrong, 4, /HTTP 401/);
+
+    // The remedy of the operations manual: the right key where the worker runs, and a rerun.
+    await machine.stopWorkers();
+    await machine.startWorker({ RMR1_ORACLE_KEY: 'right' });
+    try {
+      const again = await rerun(`bad-${runs}`);
+      await until('the checks passed', async () => (await machine.progress(again))?.stage !== undefined);
+      await machine.client.workflow.getHandle(again).cancel();
+    } finally {
+      await machine.stopWorkers();
+      await machine.startWorker();
+    }
   });
 });
 
@@ -290,8 +302,21 @@ describe('a store that is not what it was', () => {
     expect(problem.message).toMatch(/is corrupt: its sha256 is .* Delete that object and run the stage/);
     expectOneMessage(await runCommand(['watch', id], machine.environment()), 5, /is corrupt/);
     expect(await published()).toEqual(before);
+
+    // The remedy of the operations manual: what is bad goes, and a rerun makes it again.
+    await machine.store.deleteJson(keyOf(documents!));
+    await machine.forget('dataset');
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
+    const again = await rerun(id);
+    const handleOfRerun = machine.client.workflow.getHandle(again);
+    await until('the gate', async () => (await machine.progress(again))?.state === 'awaiting-approval');
+    await handleOfRerun.executeUpdate('approve', { args: [{}] });
+    await until('the stage after base', async () => (await machine.progress(again))?.stage === 'distill');
+    expect(await machine.store.has(documents!)).toBe(true);
+    await handleOfRerun.cancel();
+    await expect(handleOfRerun.result()).rejects.toThrow();
+    await machine.forget('base');
     await machine.forget('dataset');
   });
 
@@ -320,20 +345,32 @@ describe('a store that is not what it was', () => {
   });
 
   /** Same length, other content. */
-  async function overwrite({ uri, bytes }: ArtifactRef): Promise<void> {
-    const { bucket } = machine.s3.settings;
+  async function overwrite(artifact: ArtifactRef): Promise<void> {
+    const { bucket: Bucket } = machine.s3.settings;
     const client = createS3Client(machine.s3.settings);
     try {
-      const Key = uri.slice(`s3://${bucket}/`.length);
-      await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Buffer.alloc(bytes, '?') }));
+      const Body = Buffer.alloc(artifact.bytes, '?');
+      await client.send(new PutObjectCommand({ Bucket, Key: keyOf(artifact), Body }));
     } finally {
       client.destroy();
     }
   }
 });
 
+/** Where the object of an artefact lies in the bucket. */
+function keyOf({ uri }: ArtifactRef): string {
+  return uri.slice(`s3://${machine.s3.settings.bucket}/`.length);
+}
+
+/** `rmr1 rerun RUN`. @returns the id of the new run. */
+async function rerun(run: string): Promise<string> {
+  const { code, stdout, stderr } = await runCommand(['rerun', run, '--json'], machine.environment());
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return (JSON.parse(stdout) as { workflowId: string }).workflowId;
+}
+
 describe('a full disk', () => {
-  test('stops the trainer; the run says so and waits', async (context) => {
+  test('stops the trainer; the run says so and waits; with more room it goes on', async (context) => {
     const disk = join(dir, 'small-disk');
     const impossible = mountSmallDisk(disk);
     context.skip(impossible !== undefined, impossible);
@@ -349,6 +386,11 @@ describe('a full disk', () => {
       expectOneMessage(await runCommand(['watch', id], machine.environment()), 5, /space/i);
       const since = (await published()).filter((key) => !before.includes(key));
       expect(since.filter((key) => !key.startsWith('manifests/dataset/'))).toEqual([]);
+
+      // The remedy of the operations manual.
+      execFileSync('mount', ['-o', 'remount,size=64m', disk]);
+      await handle.executeUpdate('correct', { args: [{}] });
+      await until('the stage after base', async () => (await machine.progress(id))?.stage === 'distill');
     } finally {
       await handle.cancel();
       await handle.result().catch(() => undefined);
