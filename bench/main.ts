@@ -64,6 +64,10 @@ const BENCHMARKS: Record<
     about: '`evaluate` against a bare loop on the same endpoint, in items per second (goal >= 0.95)',
     load: () => import('./evaluate.js'),
   },
+  scale: {
+    about: 'what runs of 32B take with 8,700 and 800,000 pairs, computed by formula (docs/scale.md)',
+    load: () => import('./scale.js'),
+  },
   serve: {
     about: 'served judgements per second, 16 clients against one at a time (goal >= 4), with latencies',
     load: () => import('./serve.js'),

@@ -51,7 +51,8 @@ export const planning = proxyActivities<Pick<IoActivities, 'planRun'>>({
 export function oracle(heartbeatSeconds: number): OracleActivities {
   return proxyActivities<OracleActivities>({
     taskQueue: taskQueues.oracle,
-    startToCloseTimeout: '6 hours',
+    // A shard of 8,000 pairs at slow answers takes most of a day; a lost worker is noticed by its heartbeats.
+    startToCloseTimeout: '7 days',
     // Its worker sends a heartbeat every five seconds at most: twice the patience that training gets.
     heartbeatTimeout: 2 * heartbeatSeconds * 1000,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
