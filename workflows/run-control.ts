@@ -5,7 +5,6 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  CancelledFailure,
   condition,
   isCancellation,
   ParentClosePolicy,
@@ -24,12 +23,13 @@ import { expectHeartbeats, planning } from './activities.js';
 import { adoptedStages, takesOver, type AdoptedStages } from './adopted-stages.js';
 import { renderDetails } from './details.js';
 import { policyOf } from './errors.js';
+import { Holding } from './holding.js';
 import type { PipelineStage, ResolvedRunInput, ResolvedStageInput, StageInput, StageName } from './inputs.js';
 import * as messages from './messages.js';
 import { rootCause, surfaced } from './root-cause.js';
 import { Spending, type SpendingHost } from './spending.js';
 import { StageTable } from './stage-table.js';
-import { refuseUnless, tell } from './talk.js';
+import { refuseUnless } from './talk.js';
 
 /** Where a stage stands that is run several times; the last one is the stage that the pipeline goes on from. */
 export interface Round {
@@ -54,17 +54,10 @@ export class RunControl implements SpendingHost {
   private ended: messages.RunState | undefined;
   private atGate = false;
   private current: StageName;
-  private held = false;
-  /** How often this run was held or let go: tells its stages which of two orders is the newer one. */
-  private orders = 0;
-  /** The newest order of the run that this workflow is a stage of. */
-  private ordered = 0;
+  private readonly holding = new Holding(() => this.show());
   problem: messages.RunProgress['problem'];
   private correction: messages.Correction | undefined;
   private verdictOnGate: 'approved' | 'rejected' | undefined;
-  private interrupt: (() => void) | undefined;
-  private interrupted = false;
-  runningChild: string | undefined;
   private adopted: AdoptedStages = {};
 
   private constructor(
@@ -141,10 +134,10 @@ export class RunControl implements SpendingHost {
   async stage(name: StageName, work: () => Promise<StageOutcome>, at?: Round): Promise<TimedOutcome> {
     const began = Date.now();
     for (;;) {
-      await this.whileHeld();
+      await this.holding.whileHeld();
       this.enter(name);
       try {
-        const outcome = this.adopted[name] ?? (await this.interruptible(work));
+        const outcome = this.adopted[name] ?? (await this.holding.interruptible(work));
         const wallSeconds = (Date.now() - began) / 1000;
         const timed = { ...outcome, wallSeconds, ...(at ? { round: at.round } : {}) };
         this.finish(timed);
@@ -152,7 +145,7 @@ export class RunControl implements SpendingHost {
         return timed;
       } catch (error) {
         if (CancellationScope.current().consideredCancelled) throw error;
-        if (isCancellation(error) && this.interrupted) continue;
+        if (isCancellation(error) && this.holding.interrupted) continue;
         const { type, message } = rootCause(error);
         this.stages.update(name, { state: 'failed', problem: message });
         if (type === 'Rejected' || this.supervision || policyOf(type).then === 'fail') throw surfaced(error);
@@ -169,38 +162,37 @@ export class RunControl implements SpendingHost {
     if (at) this.beginRound(name, at);
     const work = async () => {
       this.stages.update(name, { workflowId: childId });
-      this.runningChild = childId;
-      try {
-        const input: StageInput = {
-          recipe: this.input.recipe,
-          startedBy: this.input.startedBy,
-          artifacts,
-          ...(this.input.budget ? { budget: this.input.budget } : {}),
-          supervision: {
-            runId: this.context.runId,
-            recipe: this.recipe,
-            recipeRef: this.plan.recipeRef,
-            heartbeatSeconds: this.plan.heartbeatSeconds,
-            seed: this.seed,
-            notify: this.context.notify,
-            ...(this.spending.onlyStored ? { onlyStored: true } : {}),
-          },
-        };
+      return this.holding.whileChildRuns(childId, async (started) => {
         const child = await startChild(name, {
           workflowId: childId,
-          args: [input],
+          args: [this.inputOfChild(artifacts)],
           parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
           cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
           staticSummary: `${name} of ${workflowId}`,
         });
-        // A pause that came before the child did found nobody to tell.
-        if (this.held) this.passOn(childId);
+        started();
         return (await child.result()) as StageOutcome;
-      } finally {
-        this.runningChild = undefined;
-      }
+      });
     };
     return this.stage(name, work, at);
+  }
+
+  private inputOfChild(artifacts: Record<string, ArtifactRef>): StageInput {
+    return {
+      recipe: this.input.recipe,
+      startedBy: this.input.startedBy,
+      artifacts,
+      ...(this.input.budget ? { budget: this.input.budget } : {}),
+      supervision: {
+        runId: this.context.runId,
+        recipe: this.recipe,
+        recipeRef: this.plan.recipeRef,
+        heartbeatSeconds: this.plan.heartbeatSeconds,
+        seed: this.seed,
+        notify: this.context.notify,
+        ...(this.spending.onlyStored ? { onlyStored: true } : {}),
+      },
+    };
   }
 
   /** Show that a stage is about to be run for the n-th time. */
@@ -213,18 +205,13 @@ export class RunControl implements SpendingHost {
     return this.adopted[name] !== undefined;
   }
 
-  /** Wait until the run is not held; a cancelled run stops here. */
-  async whileHeld(): Promise<void> {
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The run was cancelled.');
-    if (!this.held) return;
-    await condition(() => !this.held);
+  /** After a preempted activity: go on at once, or leave the stage because the run is held or cancelled. */
+  yieldIfInterrupted(): Promise<void> {
+    return this.holding.whileHeld('The stage was interrupted.');
   }
 
-  /** After a preempted activity: go on at once, or leave the stage because the run is held or cancelled. */
-  async yieldIfInterrupted(): Promise<void> {
-    if (CancellationScope.current().consideredCancelled)
-      throw new CancelledFailure('The stage was interrupted.');
-    await this.whileHeld();
+  get runningChild(): string | undefined {
+    return this.holding.runningChild;
   }
 
   /** Seconds without a heartbeat after which a training worker counts as lost. */
@@ -247,7 +234,7 @@ export class RunControl implements SpendingHost {
   /** What holds the run back, if anything: a pause comes first, and what it interrupted comes back after it. */
   get state(): messages.RunState {
     if (this.ended) return this.ended;
-    if (this.held) return 'paused';
+    if (this.holding.held) return 'paused';
     if (this.problem) return 'awaiting-correction';
     return this.atGate ? 'awaiting-approval' : 'running';
   }
@@ -274,21 +261,6 @@ export class RunControl implements SpendingHost {
     this.seed = this.input.seed ?? this.plan.recipe.seed;
     if (this.plan.recipe.coldStart) this.stages.leaveOut(COLD_START_LEAVES_OUT);
     upsertMemo({ recipe: this.plan.recipe, seed: this.seed });
-  }
-
-  /** Run `work` in a scope that `pause` can cancel; a child workflow is asked to hold instead. */
-  private async interruptible<T>(work: () => Promise<T>): Promise<T> {
-    const scope = new CancellationScope();
-    this.interrupted = false;
-    this.interrupt = () => {
-      this.interrupted = true;
-      scope.cancel();
-    };
-    try {
-      return await scope.run(work);
-    } finally {
-      this.interrupt = undefined;
-    }
   }
 
   private async gate(name: StageName): Promise<void> {
@@ -366,22 +338,8 @@ export class RunControl implements SpendingHost {
   }
 
   private hold(held: boolean): messages.RunState {
-    this.held = held;
-    this.orders += 1;
-    if (this.runningChild) this.passOn(this.runningChild);
-    else if (held) this.interrupt?.();
-    this.show();
+    this.holding.hold(held);
     return this.state;
-  }
-
-  private passOn(childId: string): void {
-    void tell(childId, messages.holdSignal, this.held, this.orders);
-  }
-
-  private obey(held: boolean, order: number): void {
-    if (order < this.ordered) return;
-    this.ordered = order;
-    this.hold(held);
   }
 
   private listen(): void {
@@ -395,12 +353,13 @@ export class RunControl implements SpendingHost {
       this.report(stage, figures);
       upsertSearchAttributes({ Step: [figures.step] });
     });
-    setHandler(messages.holdSignal, (held, order = this.ordered) => this.obey(held, order));
+    setHandler(messages.holdSignal, (held, order) => this.holding.obey(held, order));
     setHandler(messages.pauseUpdate, (_options) => this.hold(true), {
-      validator: (_options) => refuseUnless(!this.held, 'The run is paused already; send `resume` to go on.'),
+      validator: (_options) =>
+        refuseUnless(!this.holding.held, 'The run is paused already; send `resume` to go on.'),
     });
     setHandler(messages.resumeUpdate, () => this.hold(false), {
-      validator: () => refuseUnless(this.held, 'The run is not paused.'),
+      validator: () => refuseUnless(this.holding.held, 'The run is not paused.'),
     });
     const atGate = () => refuseUnless(this.atGate, 'No gate is waiting for approval.');
     setHandler(messages.approveUpdate, (_options) => this.decide('approved'), {
