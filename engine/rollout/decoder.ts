@@ -60,7 +60,7 @@ export interface Completion {
 const REFILL_PARAMETERS = 2_000_000;
 /** Models with more parameters decode with packed weights; in smaller ones loading the graph anew costs more than it brings. */
 const PACKED_PARAMETERS = 2_000_000;
-/** A single row takes another path through the matrix kernels, and few rows are shared out between many threads. */
+/** Unless weights are packed: a single row takes another path through the matrix kernels, and few rows are shared out between many threads. */
 const MIN_ROWS = 8;
 /** Largest attention matrix of one prefill run, in elements. */
 const PREFILL_ELEMENTS = 1 << 26;
@@ -70,6 +70,8 @@ interface Prepared {
   /** See `prepared-weights.ts`. */
   feeds: Tensors;
   decodeSession: (choosing: Choosing) => Promise<GraphSession>;
+  /** Batches are filled up to this many rows. */
+  minRows: number;
   release: () => Promise<void>;
 }
 
@@ -210,6 +212,7 @@ export class Decoder {
     if (!pack)
       return {
         feeds,
+        minRows: MIN_ROWS,
         decodeSession: (choosing) => this.decodeSession(choosing),
         release: async () => undefined,
       };
@@ -217,6 +220,7 @@ export class Decoder {
     const packed = new Map<Choosing, GraphSession>();
     return {
       feeds,
+      minRows: 1,
       decodeSession: async (choosing) => {
         const session =
           packed.get(choosing) ?? (await packedDecodeSession(this.layout, choosing, feeds, { threads }));
@@ -325,7 +329,10 @@ export class Decoder {
     const sampling = settings.temperature > 0;
     const nucleus = settings.topP !== undefined && settings.topP < 1;
     const session = await prepared.decodeSession(!sampling ? 'greedy' : nucleus ? 'nucleus' : 'sample');
-    const rows = Array.from({ length: Math.max(live.length, MIN_ROWS) }, (_, i) => live[i] ?? live[0]!);
+    const rows = Array.from(
+      { length: Math.max(live.length, prepared.minRows) },
+      (_, i) => live[i] ?? live[0]!,
+    );
     // Rows that reach their end before the others generate on; what they add is left out.
     const shortest = Math.min(...live.map((row) => row.tokens.length));
     const trips = Math.min(CHUNK, settings.maxNewTokens - shortest);
