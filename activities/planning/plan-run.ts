@@ -1,5 +1,6 @@
 /** Resolve a run's recipe and check everything that can be checked before money or compute is spent. */
 import { checkBudget } from '../../recipes/check-budget.js';
+import { checkClusterSupport } from '../../recipes/check-cluster-support.js';
 import { loadRecipe } from '../../recipes/load.js';
 import { checkFit } from '../../recipes/sizing/check-fit.js';
 import type { Recipe } from '../../recipes/schema.js';
@@ -22,6 +23,7 @@ export async function planRun(store: ArtifactStore, input: PlanInput): Promise<R
   checkData(recipe, input);
   checkBudget(recipe, input.budget);
   checkFit(recipe);
+  checkClusterSupport(recipe);
   const heartbeatSeconds = heartbeatSetting();
   await store.check();
   if (!input.asksNoOracle && !isSelfTaught(recipe) && !recipe.coldStart) await checkOracle(recipe.oracle);

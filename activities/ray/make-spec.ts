@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../infra/environment.js';
+import { checkClusterSupport } from '../../recipes/check-cluster-support.js';
 import { DEFAULT_RAY, type Recipe, type RaySettings } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
 import type { TrainInput } from '../interface.js';
@@ -41,7 +42,7 @@ function precisionOf(recipe: Recipe): 'float32' | 'bfloat16' {
 /**
  * The job of a stage.
  * @param model the model it starts from
- * @throws UserError `TrainerRefused` naming the settings that do not go together.
+ * @throws UserError `TrainerRefused` or `InvalidInput` naming the settings that do not go together.
  */
 export function trainingSpec(
   { stage, seed, recipe, model, data }: TrainInput,
@@ -52,16 +53,7 @@ export function trainingSpec(
   const section = stage === 'reward' ? recipe.reward : recipe[stage];
   if (!section)
     throw new UserError('TrainerRefused', `Recipe '${recipe.name}' has no section ${stage}: add it.`);
-  if (ray.nodes > 1)
-    throw new UserError(
-      'TrainerRefused',
-      `ray.nodes is ${ray.nodes}, but TRL trains on one node here: set it to 1 and ray.gpusPerNode to the GPUs of that node.`,
-    );
-  if (stage === 'grpo' && ray.grpoTrainer === 'verl')
-    throw new UserError(
-      'TrainerRefused',
-      "ray.grpoTrainer is 'verl', which is not started by the pipeline yet: set it to 'trl'.",
-    );
+  checkClusterSupport(recipe);
   const { learningRate, schedule, warmupSteps, flatShare, finalShare, weightDecay, gradClip } = section;
   const common = {
     format: 'rmr1-training/1' as const,

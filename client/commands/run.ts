@@ -6,6 +6,7 @@ import { StackFile } from '../../infra/local/stack-file.js';
 import { checkBudget } from '../../recipes/check-budget.js';
 import { loadRecipe } from '../../recipes/load.js';
 import type { Recipe } from '../../recipes/schema.js';
+import { checkClusterSupport } from '../../recipes/check-cluster-support.js';
 import { checkFit } from '../../recipes/sizing/check-fit.js';
 import type { PipelineStage, TrainRewardModelInput } from '../../workflows/inputs.js';
 import { ClientError } from '../errors.js';
@@ -54,6 +55,8 @@ export async function run(options: RunOptions): Promise<number | void> {
     const { confirmEstimate } = await import('./estimate.js');
     await confirmEstimate(recipe, resolved.seed ?? recipe.seed, data?.pairs, options);
   }
+  // After the estimate, which is worth reading also where the run cannot be started.
+  checkClusterSupport(recipe);
   await ensureStack();
   return withClient(async (client) => {
     const handle = await start(client, input, recipe, options);
