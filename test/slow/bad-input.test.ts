@@ -154,7 +154,7 @@ const cases: Case[] = [
     name: 'an unknown recipe',
     args: ['--data', good, '--recipe', 'scrach'],
     exit: 2,
-    message: /Unknown recipe 'scrach'.*quickstart, scratch/,
+    message: /Unknown recipe 'scrach'.*quickstart.*scratch/,
     input: { recipe: 'scrach' },
     type: 'InvalidInput',
   },
