@@ -33,7 +33,7 @@ export async function trainModel(
   engine = startEngine,
 ): Promise<TrainResult> {
   if (input.stage === 'base' && input.recipe.base.kind === 'pretrained')
-    return { status: 'done', outcome: await importBase(store, input, input.recipe.base) };
+    return importedBase(store, input, input.recipe.base);
   const identity = trainingIdentity(input);
   const key = stageKey(identity);
   const info = Context.current().info;
@@ -59,6 +59,21 @@ export async function trainModel(
   } finally {
     reporter.stop();
     await lease?.release();
+  }
+}
+
+/** A base that is not trained. An import that is stopped is handed back, as training is, and burns no attempt. */
+async function importedBase(
+  store: ArtifactStore,
+  input: TrainInput,
+  base: Parameters<typeof importBase>[2],
+): Promise<TrainResult> {
+  try {
+    return { status: 'done', outcome: await importBase(store, input, base) };
+  } catch (error) {
+    if (Context.current().cancellationSignal.aborted && (error as Error).name === 'AbortError')
+      return { status: 'preempted', step: 0 };
+    throw error;
   }
 }
 
