@@ -32,7 +32,7 @@ export async function freePort(preferred?: number): Promise<number> {
   });
 }
 
-/** A port that is free together with the one 10,000 above it, other than those in `taken`. */
+/** A port that is free together with the one 10,000 above it, neither of them half of a pair whose port is in `taken`. */
 export async function freePortPair(
   preferred: number | undefined,
   taken: ReadonlySet<number>,
@@ -40,7 +40,7 @@ export async function freePortPair(
   const candidates = preferred === undefined ? [] : [preferred];
   for (let i = 0; i < 200; i++) candidates.push(randomInt(PAIR_RANGE.from, PAIR_RANGE.to));
   for (const port of candidates) {
-    if (taken.has(port)) continue;
+    if ([port - PAIR_OFFSET, port, port + PAIR_OFFSET].some((one) => taken.has(one))) continue;
     if ((await isFree(port)) && (await isFree(port + PAIR_OFFSET))) return port;
   }
   throw new Error(`no pair of free loopback ports between ${PAIR_RANGE.from} and ${PAIR_RANGE.to}`);
