@@ -7,7 +7,7 @@ import { UserError } from '../../workflows/errors.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { RayCluster } from './clusters.js';
 import { packTrainingCode } from './code-package.js';
-import { LIVE_STATUSES, RayJobsApi, RayUnreachable } from './jobs-api.js';
+import { isLive, RayJobsApi, RayUnreachable } from './jobs-api.js';
 import { rayRecords, trainingResultSchema, type TrainingResult, type TrainingSpec } from './training-spec.js';
 
 /** A job that was submitted, or was about to be. */
@@ -66,8 +66,7 @@ export async function isAlive(
   const until = Date.now() + patienceMs;
   for (;;) {
     try {
-      const status = (await api.find(job.submissionId))?.status;
-      return LIVE_STATUSES.some((live) => live === status) ? api : undefined;
+      return isLive(await api.find(job.submissionId)) ? api : undefined;
     } catch (error) {
       if (!(error instanceof RayUnreachable)) throw error;
       if (Date.now() > until) return undefined;
@@ -76,21 +75,25 @@ export async function isAlive(
   }
 }
 
+export interface SubmissionOptions {
+  /** Tried in this order. */
+  clusters: readonly RayCluster[];
+  cpus: number;
+  /** How long clusters that do not answer are asked. */
+  patienceMs: number;
+  metadata: Record<string, string>;
+  signal: AbortSignal;
+}
+
 /**
- * Submit a job to the first cluster that answers.
+ * Submit a job to the first cluster that answers. `exists`: it knows the id already, from this or an earlier submission.
  * @throws UserError `RayUnreachable` where none does within `patienceMs`.
  */
 export async function submitJob(
   store: ArtifactStore,
   spec: TrainingSpec,
-  options: {
-    clusters: readonly RayCluster[];
-    cpus: number;
-    patienceMs: number;
-    metadata: Record<string, string>;
-    signal: AbortSignal;
-  },
-): Promise<{ api: RayJobsApi; job: SubmittedJob }> {
+  options: SubmissionOptions,
+): Promise<{ api: RayJobsApi; job: SubmittedJob; answer: 'submitted' | 'exists' }> {
   const { stageKey, attempt, kind } = spec;
   const records = rayRecords(stageKey);
   const submissionId = submissionIdOf(kind, stageKey, attempt);
@@ -106,7 +109,7 @@ export async function submitJob(
         await api.ensurePackage(code.name, code.zip);
         // On record before it exists: whoever comes next looks for it there, and finds it or not.
         await store.putJson(records.job, job);
-        await api.submit({
+        const answer = await api.submit({
           submissionId,
           entrypoint: 'python -m rmr1_ray',
           workingDir: `gcs://${code.name}`,
@@ -115,7 +118,7 @@ export async function submitJob(
           cpus: options.cpus,
           gpus: spec.gpus,
         });
-        return { api, job };
+        return { api, job, answer };
       } catch (error) {
         if (!(error instanceof RayUnreachable)) throw error;
         failures.push(error);

@@ -8,7 +8,7 @@ import { httpCall } from './http-call.js';
 const CALL_TIMEOUT_MS = 30_000;
 const UPLOAD_TIMEOUT_MS = 120_000;
 
-export const LIVE_STATUSES = ['PENDING', 'RUNNING'] as const;
+const LIVE_STATUSES = ['PENDING', 'RUNNING'] as const;
 
 /** What Ray knows of a job; fields that nobody reads here are left out. */
 const jobSchema = z.object({
@@ -19,6 +19,11 @@ const jobSchema = z.object({
   driver_exit_code: z.int().nullish(),
 });
 export type RayJob = z.infer<typeof jobSchema>;
+
+/** Whether a job waits or runs; false where it has ended or the cluster does not know it. */
+export function isLive(job: RayJob | undefined): boolean {
+  return LIVE_STATUSES.some((live) => live === job?.status);
+}
 
 /** What is asked of Ray when a job is submitted. */
 export interface JobRequest {

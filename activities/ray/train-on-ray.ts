@@ -7,12 +7,11 @@ import type { TrainInput, TrainResult } from '../interface.js';
 import { finishStage, type StageIdentity } from '../stage.js';
 import type { FiguresReporter } from '../training/figures.js';
 import { stageMetrics } from '../training/stage-metrics.js';
-import { clustersFromEnvironment } from './clusters.js';
 import { DEADLINES, type Deadlines, followJob } from './follow-job.js';
-import { isAlive, lastJob, metadataOf, readResult, submitJob, type SubmittedJob } from './job-on-cluster.js';
-import type { RayJobsApi } from './jobs-api.js';
+import { lastJob, metadataOf, readResult } from './job-on-cluster.js';
 import { asEngineEvent, type JobEvent } from './log-tail.js';
 import { raySettings, trainingSpec } from './make-spec.js';
+import { jobOfStage } from './stage-job.js';
 import { rayRecords, type TrainingResult } from './training-spec.js';
 
 /** Complete checkpoints kept per stage: the newest, and one to fall back on. */
@@ -41,7 +40,21 @@ export async function trainOnRay(
   const left = standing && (await readResult(store, key, standing.attempt));
   if (left) return { status: 'done', outcome: await takeOver(store, stage, left) };
 
-  const { api, job } = await jobOf(store, stage, standing, deadlines);
+  const { cpusPerNode: cpus, gpusPerNode: gpus } = raySettings(input.recipe);
+  const { api, job } = await jobOfStage(store, {
+    stageKey: key,
+    owner: stage.owner,
+    standing,
+    spec: (attempt) => trainingSpec(input, { stageKey: key, attempt }),
+    cpus,
+    patienceMs: deadlines.away,
+    metadata: metadataOf(
+      Context.current().info.workflowExecution?.workflowId ?? 'unknown',
+      input.stage,
+      input.recipe.name,
+    ),
+    signal,
+  });
   const records = rayRecords(key);
   const prunes = new Prunes(store, key);
   const end = await followJob({
@@ -56,39 +69,11 @@ export async function trainOnRay(
     },
     askToStop: async () =>
       void (await store.putJson(records.stop(job.attempt), { at: new Date().toISOString() })),
-    needs: { cpus: raySettings(input.recipe).cpusPerNode, gpus: raySettings(input.recipe).gpusPerNode },
+    needs: { cpus, gpus },
     deadlines,
   }).finally(() => prunes.settle());
   if (end.status !== 'done') return { status: 'preempted', step: reporter.step };
   return { status: 'done', outcome: await takeOver(store, stage, end.result) };
-}
-
-/** The job at work, or a new attempt. */
-async function jobOf(
-  store: ArtifactStore,
-  { input, key, owner, signal }: RayStage,
-  standing: SubmittedJob | undefined,
-  deadlines: Deadlines,
-): Promise<{ api: RayJobsApi; job: SubmittedJob }> {
-  const clusters = clustersFromEnvironment();
-  const alive = standing && (await isAlive(standing, clusters, deadlines.away, signal));
-  // A job that was asked to stop is about to end: it is not the one to wait for.
-  const stopping = standing && (await store.getJson(rayRecords(key).stop(standing.attempt)));
-  if (standing && alive && !stopping) return { api: alive, job: standing };
-  if (standing && alive) await alive.stop(standing.submissionId);
-  const { attempt } = await store.claimStage(key, owner);
-  const spec = trainingSpec(input, { stageKey: key, attempt });
-  return submitJob(store, spec, {
-    clusters,
-    cpus: raySettings(input.recipe).cpusPerNode,
-    patienceMs: deadlines.away,
-    metadata: metadataOf(
-      Context.current().info.workflowExecution?.workflowId ?? 'unknown',
-      input.stage,
-      input.recipe.name,
-    ),
-    signal,
-  });
 }
 
 function show(event: JobEvent, reporter: FiguresReporter, prunes: Prunes): void {
