@@ -60,6 +60,10 @@ const BENCHMARKS: Record<
     about: 'wall time by stage and peak memory of each process',
     load: () => import('./quickstart.js'),
   },
+  startup: {
+    about: '`rmr1 --help` (goal <= 0.3 s) and a worker until it polls (goal <= 3 s); parts: help worker',
+    load: () => import('./startup.js'),
+  },
   evaluate: {
     about: '`evaluate` against a bare loop on the same endpoint, in items per second (goal >= 0.95)',
     load: () => import('./evaluate.js'),

@@ -10,7 +10,7 @@ const commands = buildProgram(() => undefined)
   .filter((name) => name !== 'help');
 
 describe('help', () => {
-  it('lists every command the issue names', () => {
+  it('lists every command', () => {
     expect(commands.sort()).toEqual(
       [
         ...[
