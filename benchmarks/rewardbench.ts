@@ -59,7 +59,7 @@ export const PRIOR_SETS = ['anthropic_helpful', 'anthropic_hhh', 'shp', 'summari
 const PRIOR_WEIGHT = 0.5;
 
 /** Σ accuracy · weight / Σ weight over the subsets that are there. */
-export function rewardBenchSection(accuracies: ReadonlyMap<string, Average>): Average {
+function rewardBenchSection(accuracies: ReadonlyMap<string, Average>): Average {
   return weightedMean(
     [...accuracies].map(([name, mean]) => {
       const subset = REWARDBENCH_SUBSETS.get(name);

@@ -21,7 +21,6 @@ export const RMB_ITEMS: Record<RmbSection, number> = {
   'bon-helpfulness': 4_895,
   'bon-harmlessness': 3_819,
 };
-export const RMB_LISTS = { 'bon-helpfulness': 2_109, 'bon-harmlessness': 1_677 } as const;
 
 /** Section of a category path; undefined where it is no path of RMB. */
 export function rmbSectionOf(path: string): RmbSection | undefined {

@@ -14,7 +14,7 @@ export function namesOwnStore(env: NodeJS.ProcessEnv = process.env): boolean {
 }
 
 /** Close the store when done. */
-export async function openStore(env: NodeJS.ProcessEnv = process.env): Promise<ArtifactStore> {
+async function openStore(env: NodeJS.ProcessEnv = process.env): Promise<ArtifactStore> {
   if (!namesOwnStore(env)) {
     const { s3 } = await new StackFile(homeDirectory()).read();
     if (s3) {

@@ -78,7 +78,7 @@ function translateStatus(error: Error, place: TemporalPlace): ClientError | unde
 }
 
 /** The failure that ended a run, with the type that the workflow gave it. */
-export function runFailure(workflowId: string, error: Error): ClientError {
+function runFailure(workflowId: string, error: Error): ClientError {
   const cause = deepestCause(error);
   const type = (cause as { type?: unknown }).type;
   if (cause.name === 'CancelledFailure') {
@@ -94,7 +94,7 @@ export function runFailure(workflowId: string, error: Error): ClientError {
   );
 }
 
-export function runNotFound({ workflowId, namespace, address }: TemporalPlace, cause?: Error): ClientError {
+function runNotFound({ workflowId, namespace, address }: TemporalPlace, cause?: Error): ClientError {
   return new ClientError(
     'RunNotFound',
     `There is no run '${workflowId}' in namespace '${namespace}' at ${address}. \`rmr1 runs\` lists them.`,

@@ -82,7 +82,7 @@ export const loraSchema = z.strictObject({
 export type LoraSettings = z.infer<typeof loraSchema>;
 
 /** Where the weights come from: a directory in Hugging Face layout, or seeded initial values beside a tokenizer. */
-export const modelSourceSchema = z.discriminatedUnion('from', [
+const modelSourceSchema = z.discriminatedUnion('from', [
   z.strictObject({ from: z.literal('directory'), path: z.string() }),
   z.strictObject({ from: z.literal('init'), architecture: architectureSchema, tokenizerDir: z.string() }),
 ]);

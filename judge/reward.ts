@@ -2,7 +2,7 @@ import type { Position } from './pair.js';
 import { finalVerdict, tail } from './verdict.js';
 
 /** Where the reward looks for the verdict: the last characters of the decoded text, special tokens skipped. */
-export const REWARD_WINDOW = 80;
+const REWARD_WINDOW = 80;
 /** Where the distillation filter looks for it. */
 export const ORACLE_WINDOW = 100;
 

@@ -5,7 +5,7 @@ const message = z.strictObject({ role: z.enum(['system', 'user', 'assistant']), 
 const answer = z.string('must be text');
 
 /** Most answers of one group: a round robin of 64 in both orders is 4,032 judgements. */
-export const MAX_GROUP = 64;
+const MAX_GROUP = 64;
 
 export const judgeRequestSchema = z
   .strictObject({
@@ -106,4 +106,3 @@ export const chatRequestSchema = z.object({
   stream: z.boolean().nullish(),
   n: z.literal(1, 'one choice a request (n = 1)').nullish(),
 });
-export type ChatRequest = z.infer<typeof chatRequestSchema>;

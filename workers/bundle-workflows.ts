@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** What goes into a bundle besides the workflows. */
-export const WORKFLOW_INTERCEPTORS = here('../workflows/tracing.js');
+const WORKFLOW_INTERCEPTORS = here('../workflows/tracing.js');
 
 export function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap> {
   return bundleWorkflowCode({

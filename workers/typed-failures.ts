@@ -29,7 +29,7 @@ function whereabouts() {
 }
 
 /** The failure for `error`; an error without a known type is returned as it is. */
-export function typedFailure(error: unknown): unknown {
+function typedFailure(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ApplicationFailure) return error;
   const { type } = error as { type?: unknown };
   if (typeof type !== 'string' || !Object.hasOwn(ERROR_TYPES, type)) return error;

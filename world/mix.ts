@@ -21,9 +21,6 @@ export const TEST_MIX: Mix = bySection({ chat: 1, 'chat-hard': 1, safety: 1, rea
 /** Training pairs: more of what takes more steps. */
 export const TRAIN_MIX: Mix = bySection({ chat: 1.2, 'chat-hard': 3, safety: 1, reasoning: 4.8 });
 
-/** Reinforcement prompts: short Chat tasks are soon always right and then teach nothing. */
-export const rlMix: Mix = bySection({ chat: 0.5, 'chat-hard': 2, safety: 0.5, reasoning: 7 });
-
 /** Whole numbers in proportion to `mix` that add up to `total` (largest remainders first). */
 export function apportion(total: number, mix: Mix): Map<string, number> {
   const sum = Object.values(mix).reduce((a, b) => a + b, 0);

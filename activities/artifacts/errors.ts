@@ -17,15 +17,6 @@ export const STORE_ERROR_TYPES = [
 
 export type StoreErrorType = (typeof STORE_ERROR_TYPES)[number];
 
-/** Types that no retry can mend: a person, or another attempt's victory, decides. */
-export const NON_RETRYABLE_STORE_ERRORS: readonly StoreErrorType[] = [
-  'StorageCredentials',
-  'StorageSettings',
-  'BucketMissing',
-  'CorruptArtifact',
-  'Fenced',
-];
-
 /** One sentence that names what went wrong and what to do, under a stable {@link StoreErrorType}. */
 export class StoreError extends Error {
   readonly type: StoreErrorType;

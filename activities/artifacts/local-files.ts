@@ -24,7 +24,7 @@ export async function onLocalDisk<T>(path: string, write: () => Promise<T>): Pro
 }
 
 /** A sibling name that cannot collide; on the same file system, so that a rename is atomic. */
-export function partialName(path: string): string {
+function partialName(path: string): string {
   return `${path}.partial-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 

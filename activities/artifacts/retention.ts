@@ -14,13 +14,6 @@ export interface RetentionPolicy {
   unreachedObjects: number;
 }
 
-/** A month for what a paused or waiting run may still need. */
-export const DEFAULT_POLICY: RetentionPolicy = {
-  finishedCheckpoints: 1,
-  abandonedCheckpoints: 30,
-  unreachedObjects: 30,
-};
-
 export interface StoredKey {
   key: string;
   bytes: number;
@@ -40,7 +33,7 @@ export interface Doomed extends StoredKey {
 }
 
 /** Hashes of every object that a manifest or a champion reaches, files of directories included. */
-export function reachedHashes({ manifests, champions, files }: Reach): Set<string> {
+function reachedHashes({ manifests, champions, files }: Reach): Set<string> {
   const refs = [
     ...manifests.flatMap(({ outputs, parents }) => [...Object.values(outputs), ...Object.values(parents)]),
     ...champions,

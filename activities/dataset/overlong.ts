@@ -17,7 +17,7 @@ export interface LengthResult {
 }
 
 /** Characters of the conversation and both answers. */
-export function charactersOf(pair: Pair): number {
+function charactersOf(pair: Pair): number {
   return (
     pair.conversation.reduce((sum, { content }) => sum + content.length, 0) +
     pair.chosen.length +

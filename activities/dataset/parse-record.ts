@@ -20,7 +20,7 @@ export type ParsedRecord =
   | { ok: true; pair: Pair; shape: RecordShape; givenId: boolean }
   | { ok: false; fault?: ContentFault; problems: Problem[] };
 
-export const DEFAULT_CATEGORY = 'uncategorised';
+const DEFAULT_CATEGORY = 'uncategorised';
 const PROMPT_FIELDS = ['prompt', 'question', 'conversation', 'messages'] as const;
 
 const messages = z

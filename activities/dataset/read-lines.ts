@@ -14,7 +14,7 @@ export interface Line {
 }
 
 /** Longest line read; a longer one is a sign of a wrong format and would not fit a model anyway. */
-export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /** Text packs to a tenth or so; what unpacks to far more than this was made to fill a disk. */
 const MAX_GZIP_RATIO = 200;

@@ -11,7 +11,7 @@ type Oracle = Recipe['oracle'];
 type Transport = { fetch?: typeof fetch };
 
 /** The environment variable that holds the key. */
-export function keyVariable({ provider }: Pick<Oracle, 'provider'>): string {
+function keyVariable({ provider }: Pick<Oracle, 'provider'>): string {
   return provider === 'anthropic'
     ? 'ANTHROPIC_API_KEY'
     : provider === 'local'

@@ -10,7 +10,7 @@ import { generate, type Generated } from '../training/generate.js';
 import { isCorrectable, judgementOf, type OracleJudgement } from './judgement.js';
 
 /** Stands where oracles have the name of their model. */
-export const STUDENT = 'student';
+const STUDENT = 'student';
 
 /**
  * Draw `distill.studentSamples` judgements of each pair. One line a pair: the first that ends in the gold verdict, marked

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { EngineEvent } from '../../engine/job.js';
 
 /** Lines that the training job writes for its supervisor begin so. */
-export const EVENT_PREFIX = 'RMR1_EVENT ';
+const EVENT_PREFIX = 'RMR1_EVENT ';
 /** Of lines that are no events, the last so many characters are kept for error messages. */
 const LAST_WORDS = 2000;
 

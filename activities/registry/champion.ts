@@ -64,9 +64,7 @@ const MOST_SWAPS = 50;
 const keyOf = (alias: string) => `registry/${alias}.json`;
 
 /** An alias is part of a key: no slashes, no dots. */
-export const aliasSchema = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and -');
+const aliasSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and -');
 
 /** @throws StoreError `CorruptArtifact`. */
 export async function readChampion(

@@ -77,7 +77,7 @@ export class FiguresReporter {
 }
 
 /** Figures of an engine event; undefined for events without any. */
-export function figuresOf(event: EngineEvent): StageFigures | undefined {
+function figuresOf(event: EngineEvent): StageFigures | undefined {
   if (event.type === 'started') return { step: event.resumedAt, total: event.totalSteps };
   if (event.type === 'generated') {
     return { step: event.done, total: event.total, tokensPerSecond: event.tokensPerSecond };

@@ -12,7 +12,7 @@ import { remark } from '../output.js';
 import { trainingText } from './training-estimate.js';
 
 /** Estimates above this many USD are not started without a yes. */
-export const CONFIRM_ABOVE_USD = 10;
+const CONFIRM_ABOVE_USD = 10;
 
 export interface EstimateOptions {
   /** Do not ask. */

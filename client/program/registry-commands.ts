@@ -51,6 +51,7 @@ export function addRegistryCommands(add: AddCommand): void {
   )
     .option('--dry-run', 'say what would be deleted, delete nothing')
     .option('--finished-days <n>', 'keep checkpoints of finished stages so long', wholeNumber, 1)
+    // A month for what a paused or waiting run may still need.
     .option('--abandoned-days <n>', 'keep checkpoints of unfinished stages so long', wholeNumber, 30)
     .option('--unreached-days <n>', 'keep objects that no manifest reaches so long', wholeNumber, 30)
     .option('--force', 'also while runs are under way');

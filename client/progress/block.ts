@@ -79,7 +79,7 @@ export function noteOf({ workflowId, state, stage, problem }: RunProgress): stri
 const sentence = (text = ''): string => (text === '' ? '' : `${text.replace(/\.?$/, '.')} `);
 
 /** Cut to `columns` code points, so that a redrawn block keeps its height. */
-export function fit(text: string, columns: number): string {
+function fit(text: string, columns: number): string {
   const flat = text.replaceAll(/\s*\n\s*/g, ' ');
   const points = [...flat];
   return points.length <= columns ? flat : `${points.slice(0, Math.max(0, columns - 1)).join('')}…`;

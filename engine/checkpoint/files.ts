@@ -19,7 +19,7 @@ import { badData, reading } from '../errors.js';
 const CHUNK_BYTES = 4 << 20;
 
 /** Write all of `bytes` to an open file; a write may take several system calls. */
-export function writeAll(file: number, bytes: Uint8Array): void {
+function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;)
     at += writeSync(file, bytes, at, Math.min(bytes.length - at, CHUNK_BYTES));
 }

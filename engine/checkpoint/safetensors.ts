@@ -15,8 +15,6 @@ export interface Tensor {
   data: Float32Array;
 }
 
-export type Dtype = 'F32' | 'F16' | 'BF16';
-
 /** Where one tensor lies in a file; offsets are from the start of the data section. */
 export interface TensorInfo {
   dtype: string;

@@ -43,7 +43,7 @@ export function philox(counter: Counter, key0: number, key1: number): [number, n
 }
 
 /** What a random number is for; keeps the streams of one seed apart. */
-export const STREAM = { sampling: 1, shuffling: 2 } as const;
+const STREAM = { sampling: 1, shuffling: 2 } as const;
 
 /** Key words of a job seed (up to 2^53) and a stream. */
 function keyOf(seed: number, stream: number): [number, number] {

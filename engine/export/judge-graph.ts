@@ -11,14 +11,11 @@ import { rotaryTables } from '../model/rotary.js';
 const FORBIDDEN = -1e9;
 
 /** Names of a layer's cached keys and values, as inputs and as outputs. */
-export const cacheInputs = (layer: number): [string, string] => [
+const cacheInputs = (layer: number): [string, string] => [
   `past_key_values.${layer}.key`,
   `past_key_values.${layer}.value`,
 ];
-export const cacheOutputs = (layer: number): [string, string] => [
-  `present.${layer}.key`,
-  `present.${layer}.value`,
-];
+const cacheOutputs = (layer: number): [string, string] => [`present.${layer}.key`, `present.${layer}.value`];
 
 const floats = (...shape: number[]): OutputSpec => ({ dtype: 'float32', shape });
 

@@ -44,7 +44,7 @@ export interface PreferenceBatch extends ScoredBatch {
  * Length to which `length` predicted positions are padded, so that few graphs serve all batches: the next multiple
  * of 16 up to 128, of 32 up to 512, of 128 beyond.
  */
-export function bucketLength(length: number): number {
+function bucketLength(length: number): number {
   const step = length <= 128 ? 16 : length <= 512 ? 32 : 128;
   return Math.ceil(length / step) * step;
 }

@@ -23,7 +23,7 @@ function scaled(frequency: number, scaling: RopeScaling | undefined): number {
  * Angle per position of each pair of dimensions: theta^(−2i/headDim), scaled as the architecture says. `linear` divides
  * all by the factor (position interpolation, arXiv 2306.15595); `llama3` divides the slow ones only (Llama 3.1).
  */
-export function rotaryFrequencies(config: DecoderConfig): number[] {
+function rotaryFrequencies(config: DecoderConfig): number[] {
   const half = headDim(config) / 2;
   return Array.from({ length: half }, (_, i) => scaled(config.ropeTheta ** (-i / half), config.ropeScaling));
 }

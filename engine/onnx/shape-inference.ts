@@ -22,7 +22,7 @@ export function inferOutputs(
 }
 
 /** Numpy broadcasting. */
-export function broadcastShapes(a: Shape, b: Shape): Shape {
+function broadcastShapes(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const x = a[i - (rank - a.length)] ?? 1;
@@ -74,7 +74,7 @@ function matMulShape(a: Shape, b: Shape): Shape {
   return [...broadcastShapes(a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
 }
 /** FusedMatMul's view of an operand: batch transposition first, then that of the last two axes. */
-export function fusedOperandShape(shape: Shape, transpose: boolean, transposeBatch: boolean): Shape {
+function fusedOperandShape(shape: Shape, transpose: boolean, transposeBatch: boolean): Shape {
   const s = [...shape];
   const view = transposeBatch ? [...s.slice(1, -1), s[0]!, s.at(-1)!] : s;
   return transpose ? [...view.slice(0, -2), view.at(-1)!, view.at(-2)!] : view;

@@ -29,7 +29,7 @@ export type Step = (
 /** Adds a line to a JSONL record of the run; the record travels in checkpoints. */
 export type Recorder = (file: string, line: object) => void;
 
-export const METRICS_FILE = 'metrics.jsonl';
+const METRICS_FILE = 'metrics.jsonl';
 /** GRPO: sample rollouts, for people to read. */
 export const ROLLOUTS_FILE = 'rollouts.jsonl';
 

@@ -7,7 +7,7 @@ import { isRunning, spawnDetached, stopGroup, type ProcessExit, type ProcessRef 
 import { StackFile, type ServiceRecord } from './stack-file.js';
 
 /** Names the file a service writes (JSON, e.g. `{"baseUrl": "http://…"}`) once it can be used. */
-export const READY_FILE_VARIABLE = 'RMR1_READY_FILE';
+const READY_FILE_VARIABLE = 'RMR1_READY_FILE';
 const READY_TIMEOUT_MS = 60_000;
 
 export interface NodeServiceOptions {

@@ -7,7 +7,7 @@ import type { ChatRequest } from './chat-api.js';
 import type { Question } from './complete.js';
 import { firstIssue } from './http.js';
 
-export const MAX_BATCH_REQUESTS = 50_000;
+const MAX_BATCH_REQUESTS = 50_000;
 export const MAX_FILE_BYTES = 200 * 1024 * 1024;
 
 export const batchRequestSchema = z.strictObject({

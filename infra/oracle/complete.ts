@@ -29,7 +29,7 @@ export interface Completion {
 }
 
 /** Tokens of context that the models of this service have. */
-export const CONTEXT_TOKENS = 200_000;
+const CONTEXT_TOKENS = 200_000;
 const HUGE_CHARACTERS = 10 * 1024 * 1024;
 
 /**

@@ -6,7 +6,7 @@ import { firstIssue } from './http.js';
 import { messageObject, messageQuestion, messageRequestSchema } from './messages-api.js';
 import type { Question } from './complete.js';
 
-export const MAX_MESSAGE_BATCH = 100_000;
+const MAX_MESSAGE_BATCH = 100_000;
 export const MAX_MESSAGE_BATCH_BYTES = 256 * 1024 * 1024;
 
 export const messageBatchSchema = z

@@ -23,7 +23,7 @@ export function cleaning(exporter: SpanExporter): SpanExporter {
 }
 
 /** The same span with its run and stage, without what is not listed, redacted. */
-export function cleanSpan(span: ReadableSpan): ReadableSpan {
+function cleanSpan(span: ReadableSpan): ReadableSpan {
   const { status } = span;
   const events = span.events.map((event) => ({ ...event, attributes: cleanAttributes(event.attributes) }));
   const message = status.message === undefined ? {} : { message: redact(status.message) };

@@ -75,8 +75,3 @@ export function checkpointBytes(
 ): number {
   return 12 * (lora ? adapterParameters(model, lora) : parameterCount(model));
 }
-
-/** The exported model in bf16. */
-export function exportBytes(model: DecoderShape): number {
-  return 2 * parameterCount(model);
-}

@@ -84,7 +84,7 @@ export function cacheBytesPerToken({ layers, kvHeads, headSize }: DecoderShape):
 }
 
 /** Inputs and outputs of each projection, by its name in Hugging Face's layout. */
-export function projections(shape: DecoderShape): Record<string, [inputs: number, outputs: number]> {
+function projections(shape: DecoderShape): Record<string, [inputs: number, outputs: number]> {
   const { hiddenSize: h, heads, kvHeads, headSize, intermediateSize: f } = shape;
   return {
     q_proj: [h, heads * headSize],

@@ -52,7 +52,7 @@ export function stateBytes({ model, cluster, lora }: Omit<StageShape, 'length'>)
  * A forward and backward pass with every layer recomputed: 2·s·h·L bytes of checkpoints and one layer's activations
  * (Korthikanti et al. 2022, section 5), the logits, and two gathered layers.
  */
-export function passBytes({ model, cluster, length }: Omit<StageShape, 'lora'>): number {
+function passBytes({ model, cluster, length }: Omit<StageShape, 'lora'>): number {
   const tokens = length * cluster.samplesPerDevice;
   const { hiddenSize, layers, vocabulary } = model;
   const checkpoints = 2 * tokens * hiddenSize * layers;

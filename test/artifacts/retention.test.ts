@@ -7,17 +7,13 @@ import type { Bucket } from '../../activities/artifacts/bucket.js';
 import { StoreError } from '../../activities/artifacts/errors.js';
 import { objectKey, Objects } from '../../activities/artifacts/objects.js';
 import type { ArtifactRef } from '../../activities/artifacts/ref.js';
-import {
-  DEFAULT_POLICY,
-  doomedKeys,
-  type Reach,
-  type RetentionPolicy,
-} from '../../activities/artifacts/retention.js';
+import { doomedKeys, type Reach, type RetentionPolicy } from '../../activities/artifacts/retention.js';
 import { promote } from '../../activities/registry/champion.js';
 import { freshKey, useStore } from './shared-store.js';
 
 const NOW = new Date('2026-06-01T00:00:00Z');
 const DAY = 86_400_000;
+const MONTH: RetentionPolicy = { finishedCheckpoints: 1, abandonedCheckpoints: 30, unreachedObjects: 30 };
 const hash = (n: number) => n.toString(16).padStart(64, '0');
 const ref = (n: number): ArtifactRef => ({ uri: '', sha256: hash(n), bytes: 1, kind: 'model' });
 
@@ -126,9 +122,9 @@ describe('on a real bucket', () => {
     const under = await store.claimStage(open, 'test');
     await store.saveCheckpoint(open, 1, under.attempt, await directory('under way'));
 
-    expect(await store.planCleanUp(DEFAULT_POLICY)).toEqual([]);
+    expect(await store.planCleanUp(MONTH)).toEqual([]);
     const inTwoDays = new Date(Date.now() + 2 * DAY);
-    const plan = await store.planCleanUp({ ...DEFAULT_POLICY, unreachedObjects: 1 }, inTwoDays);
+    const plan = await store.planCleanUp({ ...MONTH, unreachedObjects: 1 }, inTwoDays);
     expect(new Set(plan.map(({ reason }) => reason))).toEqual(
       new Set(['checkpoint of a finished stage', 'reached by nothing']),
     );
@@ -144,7 +140,7 @@ describe('on a real bucket', () => {
   test('what was stored again since the plan was made stays', async () => {
     const { store } = fixture;
     const wanted = await store.putBytes('outputs', `wanted again ${freshKey()}`);
-    const policy = { ...DEFAULT_POLICY, unreachedObjects: 0 };
+    const policy = { ...MONTH, unreachedObjects: 0 };
     const plan = (await store.planCleanUp(policy)).filter(({ key }) => key.endsWith(wanted.sha256));
     expect(plan).toHaveLength(1);
     const before = plan.map((doomed) => ({ ...doomed, modifiedAt: new Date(Date.now() - 40 * DAY) }));
@@ -156,10 +152,7 @@ describe('on a real bucket', () => {
   test('what a manifest names since the plan was made stays', async () => {
     const { store } = fixture;
     const late = await store.putBytes('scores', `late ${freshKey()}`);
-    const plan = await store.planCleanUp(
-      { ...DEFAULT_POLICY, unreachedObjects: 0 },
-      new Date(Date.now() + DAY),
-    );
+    const plan = await store.planCleanUp({ ...MONTH, unreachedObjects: 0 }, new Date(Date.now() + DAY));
     expect(plan.some(({ key }) => key.endsWith(late.sha256))).toBe(true);
     await store.publishManifest({
       ...{

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-export const SHARED_DATA = process.env.RMR1_SHARED_DATA ?? '../shared/data';
+const SHARED_DATA = process.env.RMR1_SHARED_DATA ?? '../shared/data';
 export const noSharedData = !existsSync(join(SHARED_DATA, 'expected', 'expected.json'));
 
 /** Title of a suite that needs the data. */

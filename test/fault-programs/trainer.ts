@@ -9,7 +9,7 @@ import type { EngineEvent, EngineJob } from '../../engine/job.js';
 import { UserError } from '../../workflows/errors.js';
 import type { WorkerProcess } from './cluster.js';
 
-export const TRAINING_STEPS = 6;
+const TRAINING_STEPS = 6;
 const EVERY = 2;
 
 interface State {

@@ -8,7 +8,7 @@ import type { TestMachine } from '../support/machine.js';
 import type { MatrixStage } from './cells.js';
 
 /** Questions under way at once: in flight, by the recipe, and those whose answer is on its way to the store. */
-export const IN_FLIGHT = 32;
+const IN_FLIGHT = 32;
 
 /** Outputs whose bytes are determined; metrics and sample files carry times. */
 const DETERMINED: Record<MatrixStage, RegExp> = {

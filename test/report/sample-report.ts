@@ -10,7 +10,7 @@ import { generateWorld } from '../../world/generate.js';
 import { flawedTrace, solve } from '../../world/solve.js';
 
 /** A number in [0, 1) that depends on its arguments only. */
-export function chance(...parts: (string | number)[]): number {
+function chance(...parts: (string | number)[]): number {
   return createHash('sha256').update(parts.join('|')).digest().readUInt32BE(0) / 2 ** 32;
 }
 

@@ -13,7 +13,7 @@ const PLACES = [
 ];
 
 /** @throws Error that says how to install one. */
-export function chromiumPath(): string {
+function chromiumPath(): string {
   const path = PLACES.find((place) => place && existsSync(place));
   if (!path)
     throw new Error('No Chromium found: install the package `chromium`, or name one in RMR1_CHROMIUM.');

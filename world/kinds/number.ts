@@ -4,7 +4,7 @@ import type { Check, Task } from './kind.js';
 import { mark } from './kind.js';
 
 /** The only number in `text`; undefined if there is none or more than one. */
-export function onlyNumber(text: string): string | undefined {
+function onlyNumber(text: string): string | undefined {
   const numbers = text.match(/[0-9]+/g);
   return numbers?.length === 1 ? numbers[0] : undefined;
 }

@@ -10,7 +10,7 @@ import { INITIAL_CONCURRENCY } from './openai-judge.js';
 
 type Settings = Extract<JudgeSettings, { kind: 'pointwise' }>;
 
-export const POINTWISE_VERSION = 'pointwise-v1';
+const POINTWISE_VERSION = 'pointwise-v1';
 
 /** @throws UserError `JudgeCredentials` where a key is missing. */
 export function pointwiseJudge(settings: Settings, sampling: Sampling): Judge {

@@ -19,12 +19,12 @@ export interface JudgedCounts {
 }
 
 /** Prefix of all judgements of a judge. */
-export function judgePrefix({ identity }: Pick<Judge, 'identity'>): string {
+function judgePrefix({ identity }: Pick<Judge, 'identity'>): string {
   return `judgements/${sha256Hex(Buffer.from(canonicalJson(identity)))}/`;
 }
 
 /** Storage key of a question's judgement. What only controls may know (`gold`, `key`) is no part of it. */
-export function judgementKey(prefix: string, { conversation, answerA, answerB, sample }: Question): string {
+function judgementKey(prefix: string, { conversation, answerA, answerB, sample }: Question): string {
   const question = canonicalJson({ conversation, answerA, answerB, sample });
   return `${prefix}${sha256Hex(Buffer.from(question))}.json`;
 }

@@ -54,7 +54,7 @@ export function compareSystems(systems: readonly JudgedSystem[]): ComparisonRow[
 }
 
 /** How many examples of each kind a report shows. */
-export const EXAMPLES: Record<ExampleKind, number> = { trap: 2, right: 3, wrong: 3 };
+const EXAMPLES: Record<ExampleKind, number> = { trap: 2, right: 3, wrong: 3 };
 
 /**
  * Examples of what the judges wrote, drawn by a seeded hash and not by hand. Right and wrong ones are those of the

@@ -1,7 +1,7 @@
 /** The page's look: one style sheet, light and dark, screen and paper. Fonts are the reader's own. */
 
 /** Colour classes by place in the order of training; grey is the base. Told apart by colour-blind readers too. */
-export const SYSTEM_COLORS = ['c-0', 'c-1', 'c-2', 'c-3', 'c-4', 'c-5'] as const;
+const SYSTEM_COLORS = ['c-0', 'c-1', 'c-2', 'c-3', 'c-4', 'c-5'] as const;
 
 /** Colour class of the system at `index`; the last one always has the accent colour. */
 export function systemColor(index: number, total: number): string {

@@ -35,7 +35,7 @@ function item(i: number) {
 }
 
 /** Write data and a tokenizer below `dir`. */
-export function writeInputs(dir: string): { data: string; tokenizerDir: string } {
+function writeInputs(dir: string): { data: string; tokenizerDir: string } {
   mkdirSync(dir, { recursive: true });
   const data = join(dir, 'data.jsonl');
   writeFileSync(data, jsonLines(Array.from({ length: 30 }, (_, i) => item(i))));

@@ -20,7 +20,7 @@ const words = [
   '[[A]]',
   '[[B]]',
 ];
-export const tinyTokenizer = buildWordLevel(words, {
+const tinyTokenizer = buildWordLevel(words, {
   special: { padding: '<pad>', endOfText: '<end>', unknown: '<unk>', others: ['<user>', '<assistant>'] },
 });
 

@@ -27,7 +27,7 @@ export interface BrowserData {
 }
 
 /** Characters of text that a page holds; beyond it rows stay, without texts. */
-export const TEXT_BUDGET = 24_000_000;
+const TEXT_BUDGET = 24_000_000;
 
 const RULES = outcomeRules([]);
 

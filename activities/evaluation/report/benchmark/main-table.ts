@@ -71,7 +71,7 @@ function judgeRow(data: BenchmarkReportData, judge: string): Html {
 }
 
 /** Short of the published benchmark, whatever the data that was asked for. */
-export function isPartial(score: BenchmarkScore): boolean {
+function isPartial(score: BenchmarkScore): boolean {
   return score.missing > 0 || score.items < PUBLISHED_ITEMS[score.benchmark];
 }
 
