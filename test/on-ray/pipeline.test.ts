@@ -1,24 +1,38 @@
-/** The whole pipeline with TRL on a local Ray head: real Temporal, S3, Ray, TRL; then one victim after the other. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+/**
+ * The whole pipeline with TRL on a local Ray head: real Temporal, S3, Ray and TRL; then one victim after the other. The
+ * recipe, the data and the seed are the same every time, so whatever happens, the weights at the end must be those of the
+ * run that nobody disturbed.
+ */
 import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../activities/artifacts/ref.js';
+import { rayRecords } from '../../activities/ray/training-spec.js';
+import type { StepMetrics } from '../../engine/job.js';
+import { isRunning } from '../../infra/local/process.js';
+import { allProcesses } from '../support/processes.js';
 import { until } from '../support/until.js';
-import { type RayMachine, startRayMachine, TINY_ON_RAY } from './ray-machine.js';
+import { type Held, planHold } from './held-job.js';
+import { type RayMachine, startRayMachine, TINY_EMBEDDED, TINY_ON_RAY } from './ray-machine.js';
+
+type Trained = 'sft' | 'grpo';
 
 let on: RayMachine;
+/** Manifests of the undisturbed run by stage. */
 const reference = new Map<string, Manifest>();
 let runs = 0;
 
 beforeAll(async () => {
   on = await startRayMachine();
   await on.machine.startWorker();
+  await complete(await begin());
+  for (const stage of ['sft', 'grpo', 'evaluate']) reference.set(stage, (await manifestsOf(stage))[0]!);
 });
 afterAll(() => on?.stop());
 
 const begin = () => on.machine.start('trainRewardModel', { overrides: TINY_ON_RAY }, `ray-${++runs}`);
 
 /** Wait for the end; a run that waits for a correction has failed the test. */
-async function complete(handle: WorkflowHandle): Promise<void> {
+async function complete(handle: WorkflowHandle, wanted = 'COMPLETED'): Promise<void> {
   await until(
     `the end of ${handle.workflowId}`,
     async () => {
@@ -26,25 +40,149 @@ async function complete(handle: WorkflowHandle): Promise<void> {
       if (progress?.problem) throw new Error(JSON.stringify(progress.problem));
       const description = await handle.describe().catch(() => undefined);
       if (!description || description.status.name === 'RUNNING') return false;
-      expect(description.status.name).toBe('COMPLETED');
+      expect(description.status.name).toBe(wanted);
       return true;
     },
     280,
   );
 }
 
-async function manifestOf(stage: string): Promise<Manifest> {
+async function manifestsOf(stage: string): Promise<Manifest[]> {
   const keys = await on.machine.store.listKeys(`manifests/${stage}/`);
-  expect(keys, `finished runs of ${stage}`).toHaveLength(1);
-  return (await on.machine.store.getJson(keys[0]!))!.value as Manifest;
+  return Promise.all(keys.map(async (key) => (await on.machine.store.getJson(key))!.value as Manifest));
+}
+
+const keyOf = (stage: Trained): string => reference.get(stage)!.key;
+
+/** Where each attempt at a stage began: the step of its checkpoint, undefined for the very beginning. */
+async function beginnings(stage: Trained): Promise<(number | undefined)[]> {
+  const fence = (await on.machine.store.getJson(`checkpoints/${keyOf(stage)}/fence.json`))!.value as {
+    claims: { from: { step: number } | null }[];
+  };
+  return fence.claims.map(({ from }) => from?.step);
+}
+
+/**
+ * Train `stage` again, with its job held at a step after its first checkpoint while `disturb` does its worst. The model
+ * must be the reference's to the bit, and no attempt may have begun before that checkpoint except the first.
+ */
+async function disturbed(
+  stage: Trained,
+  disturb: (held: Held, handle: WorkflowHandle) => Promise<WorkflowHandle | void>,
+): Promise<(number | undefined)[]> {
+  const checkpoint = stage === 'sft' ? 5 : 2;
+  const held = await planHold(on.crashPoints, `^ray.step-${checkpoint + 1}$`);
+  await on.machine.forget(stage);
+  await on.machine.ensureWorker();
+  const handle = await begin();
+  const job = await held();
+  await on.machine.checkpointFrom(keyOf(stage), checkpoint);
+  const after = (await disturb(job, handle)) ?? handle;
+  await job.release();
+  await complete(after);
+  const manifest = (await manifestsOf(stage)).find(({ key }) => key === keyOf(stage))!;
+  expect(manifest.outputs['model']!.sha256).toBe(reference.get(stage)!.outputs['model']!.sha256);
+  expect(manifest.metrics['steps']).toBe(reference.get(stage)!.metrics['steps']);
+  const [first, ...later] = await beginnings(stage);
+  expect(first).toBeUndefined();
+  for (const step of later) expect(step).toBeGreaterThanOrEqual(checkpoint);
+  return later;
 }
 
 describe('engine ray', () => {
-  test('trains SFT and GRPO with TRL, to the last step, and judges with what came of it', async () => {
-    await complete(await begin());
-    for (const stage of ['sft', 'grpo', 'evaluate']) reference.set(stage, await manifestOf(stage));
-    const { metrics } = reference.get('grpo')!;
-    expect(metrics['steps']).toBe(8);
+  test('trains SFT and GRPO with TRL to the last step', () => {
+    expect(reference.get('grpo')!.metrics['steps']).toBe(8);
+    expect(reference.get('grpo')!.outputs).toHaveProperty('rollouts');
     expect(reference.get('sft')!.settings).toMatchObject({ engine: 'ray', precision: 'float32' });
+  });
+
+  test('takes the losses of the embedded engine, step by step on the same data', async () => {
+    await complete(await on.machine.start('sft', { overrides: TINY_EMBEDDED }, 'embedded-sft'));
+    const embedded = (await manifestsOf('sft')).find(({ key }) => key !== keyOf('sft'))!;
+    const [ours, theirs] = await Promise.all([embedded, reference.get('sft')!].map(metricsOf));
+    expect(theirs!.length).toBe(ours!.length);
+    expect(theirs!.map(({ tokens }) => tokens)).toEqual(ours!.map(({ tokens }) => tokens));
+    for (const [index, { loss, gradNorm, learningRate }] of ours!.entries()) {
+      expect(theirs![index]!.learningRate).toBeCloseTo(learningRate, 10);
+      expect(Math.abs(theirs![index]!.loss - loss) / loss).toBeLessThan(1e-3);
+      expect(Math.abs(theirs![index]!.gradNorm - gradNorm) / gradNorm).toBeLessThan(1e-2);
+    }
+    // Later tests look for the one stage of the reference.
+    await on.machine.store.deleteJson(`manifests/sft/${embedded.key}.json`);
+  });
+});
+
+async function metricsOf({ outputs }: Manifest): Promise<StepMetrics[]> {
+  const steps: StepMetrics[] = [];
+  for await (const line of on.machine.store.openLines(outputs['metrics']!)) steps.push(line as StepMetrics);
+  return steps;
+}
+
+describe('whatever is killed (−9), the model is the same', () => {
+  test.each<Trained>(['sft', 'grpo'])('the trainer, during %s: the next attempt resumes', async (stage) => {
+    const later = await disturbed(stage, ({ pid }) => {
+      process.kill(pid, 'SIGKILL');
+      return Promise.resolve();
+    });
+    expect(later.length).toBe(1);
+  });
+
+  test('the head: its job is lost, the next one resumes, and the old trainer cannot write', async () => {
+    const later = await disturbed('grpo', async ({ release }) => {
+      await on.ray.kill9();
+      await on.ray.restart();
+      await until('a second attempt', async () => (await beginnings('grpo')).length === 2, 120);
+      await release();
+    });
+    expect(later.length).toBe(1);
+    const result = await on.machine.store.getJson(rayRecords(keyOf('grpo')).result(1));
+    expect(result).toBeUndefined();
+  });
+
+  test('the worker: the job works on, and the next worker attaches to it', async () => {
+    const later = await disturbed('grpo', async () => {
+      const worker = on.machine.killWorker();
+      await until('the end of the worker', () => !isRunning(worker), 10);
+      expect(on.trainers()).toHaveLength(1);
+      await on.machine.startWorker();
+    });
+    expect(later).toEqual([]);
+  });
+
+  test('Temporal: training goes on without it, the run ends after its return', async () => {
+    const later = await disturbed('sft', async ({ release, pid }) => {
+      await on.machine.temporal.kill9();
+      await release();
+      await until('the end of the job', () => !allProcesses().some((each) => each.pid === pid), 120);
+      await on.machine.temporal.restart();
+    });
+    expect(later).toEqual([]);
+  });
+});
+
+describe('stopping', () => {
+  test('a deploy (SIGTERM) of the worker leaves the job at work', async () => {
+    const later = await disturbed('sft', async ({ pid }) => {
+      await on.machine.stopWorkers();
+      expect(on.trainers().map((each) => each.pid)).toContain(pid);
+      await on.machine.startWorker();
+    });
+    expect(later).toEqual([]);
+  });
+
+  test('cancelling stores a last checkpoint and ends the job; the next run goes on from it', async () => {
+    const later = await disturbed('grpo', async ({ release }, handle) => {
+      await handle.cancel();
+      await until('the request to stop', async () =>
+        Boolean(await on.machine.store.getJson(rayRecords(keyOf('grpo')).stop(1))),
+      );
+      await release();
+      await complete(handle, 'CANCELLED');
+      expect((await on.machine.store.latestCheckpoint(keyOf('grpo')))!.step).toBeGreaterThanOrEqual(3);
+      expect(on.trainers()).toEqual([]);
+      return begin();
+    });
+    expect(later.length).toBe(1);
+    expect(later[0]).toBeGreaterThanOrEqual(3);
   });
 });

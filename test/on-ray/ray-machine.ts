@@ -6,20 +6,26 @@ import { TestMachine } from '../support/machine.js';
 import { allProcesses, type SeenProcess } from '../support/processes.js';
 import { TINY } from '../support/tiny-recipe.js';
 
-/** The tiny recipe on Ray: enough steps to be killed between checkpoints, few enough for a CPU. */
-export const TINY_ON_RAY: Record<string, unknown> = {
+/** The tiny recipe for both engines: enough steps to be killed between checkpoints, few enough for a CPU. */
+export const TINY_EMBEDDED: Record<string, unknown> = {
   ...TINY,
-  engine: 'ray',
-  'ray.samplesPerDevice': 16,
   'sft.epochs': 8,
   'sft.checkpointEverySteps': 5,
   'grpo.steps': 8,
   'grpo.checkpointEverySteps': 2,
 };
 
+export const TINY_ON_RAY: Record<string, unknown> = {
+  ...TINY_EMBEDDED,
+  engine: 'ray',
+  'ray.samplesPerDevice': 16,
+};
+
 export interface RayMachine {
   machine: TestMachine;
   ray: RayServer;
+  /** Where plans to hold jobs are written. */
+  crashPoints: string;
   /** Trainers of any attempt at work on this head. */
   trainers(): SeenProcess[];
   stop(): Promise<void>;
@@ -32,16 +38,22 @@ export async function startRayMachine(): Promise<RayMachine> {
   const machine = await TestMachine.start();
   try {
     const { accessKeyId = '', secretAccessKey = '' } = machine.s3.settings;
+    const crashPoints = join(machine.home, 'crash-points');
     const ray = await startRay({
       environment,
       dir: join(machine.home, 'ray'),
       cpus: 2,
-      variables: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+      variables: {
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        RMR1_CRASH_POINTS: crashPoints,
+      },
     });
     machine.workerVariables = { RMR1_RAY_ADDRESS: ray.address };
     return {
       machine,
       ray,
+      crashPoints,
       trainers: () => trainersOf(environment),
       stop: async () => {
         await machine.stopWorkers();

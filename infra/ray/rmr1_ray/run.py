@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from .crash_point import crash_point
 from .errors import JobError, bad_job
 from .events import emit
 from .spec import Spec
@@ -96,6 +97,7 @@ class Run:
             outputs["adapter"] = self.store.put_directory("adapter", adapter)
         if (self.output / ROLLOUTS).exists():
             outputs["rollouts"] = self.store.put_artifact("outputs", self.output / ROLLOUTS)
+        crash_point("ray.before-result")
         self.checkpoints.assert_held()
         result = {
             "format": "rmr1-training-result/1",
@@ -136,6 +138,7 @@ class Supervised(TrainerCallback):  # type: ignore[misc]
         if state.global_step % self.updates:
             return
         step = state.global_step // self.updates
+        crash_point(f"ray.step-{step}")
         due = step % self.run.spec["checkpointEverySteps"] == 0 and step < self.total
         stopping = self.stop.asked and step < self.total
         if stopping:

@@ -16,6 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from .crash_point import crash_point
 from .errors import JobError, bad_data
 
 PART_BYTES = 16 * 2**20
@@ -181,6 +182,7 @@ class Checkpoints:
             "files": [{"path": path, **seal} for path, seal in zip(paths, seals)],
             "createdAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
+        crash_point("ray.before-manifest")
         self.assert_held()
         self.store.put_json(root + _MANIFEST, manifest, once=True)
 
