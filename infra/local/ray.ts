@@ -1,13 +1,14 @@
 /** A Ray head on loopback, started by us: GCS, raylet and the dashboard that serves the Jobs API. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { InfraError } from './errors.js';
 import { choosingPorts, freePort } from './ports.js';
 import { killGroup, spawnDetached, stopGroup, type SpawnedProcess } from './process.js';
 import { pythonOf } from './ray-python.js';
 import { waitHealthy } from './wait-healthy.js';
 
+const SCRATCH_PREFIX = 'rmr1-ray-';
 const LOOPBACK = '127.0.0.1';
 /** Another loopback address, so that the node is not taken for one that others can reach by a name. */
 const NODE_ADDRESS = '127.0.0.2';
@@ -27,7 +28,7 @@ export interface RayOptions {
   variables: Record<string, string>;
   signal?: AbortSignal | undefined;
   /** Called as soon as the process exists, before it is healthy: whoever must stop it should note it down. */
-  onSpawn?: (process: SpawnedProcess, ports: number[]) => Promise<void> | void;
+  onSpawn?: (process: SpawnedProcess, ports: number[], scratch: string) => Promise<void> | void;
 }
 
 interface RayPorts {
@@ -60,35 +61,48 @@ export async function startRay(options: RayOptions): Promise<RayServer> {
       client: await freePort(),
     };
     // Ray's sockets lie below it, and their paths must be short.
-    const work = await mkdtemp(join(tmpdir(), 'rmr1-ray-'));
-    let current = await launch(options, ports, work);
+    const scratch = await mkdtemp(join(tmpdir(), SCRATCH_PREFIX));
+    let current: SpawnedProcess;
+    try {
+      current = await launch(options, ports, scratch);
+    } catch (error) {
+      await removeScratch(scratch);
+      throw error;
+    }
     return {
       address: addressOf(ports),
       logFile: logFileOf(options.dir),
       process: () => current,
       stop: async () => {
         await stopGroup(current, STOP_GRACE_MS);
-        await rm(work, { recursive: true, force: true });
+        await removeScratch(scratch);
       },
       kill9: () => killGroup(current),
       restart: async () => {
         await stopGroup(current, STOP_GRACE_MS);
-        current = await launch(options, ports, work);
+        current = await launch(options, ports, scratch);
       },
     };
   }, options.signal);
 }
 
+/** Sockets, logs and packages of a head that has ended; what is not named like a folder of ours is left alone. */
+export async function removeScratch(dir: string): Promise<void> {
+  // A trainer that outlives its head for a moment may still write below it.
+  if (basename(dir).startsWith(SCRATCH_PREFIX))
+    await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
+
 const addressOf = ({ dashboard }: RayPorts): string => `http://${LOOPBACK}:${dashboard}`;
 const logFileOf = (dir: string): string => join(dir, 'ray.log');
 
-async function launch(options: RayOptions, ports: RayPorts, work: string): Promise<SpawnedProcess> {
+async function launch(options: RayOptions, ports: RayPorts, scratch: string): Promise<SpawnedProcess> {
   const { environment, dir, variables, signal } = options;
   const logFile = logFileOf(dir);
   const process = await spawnDetached({
     name: 'Ray',
     command: pythonOf(environment),
-    args: ['-m', 'ray.scripts.scripts', 'start', ...headArguments(options, ports, work)],
+    args: ['-m', 'ray.scripts.scripts', 'start', ...headArguments(options, ports, scratch)],
     env: {
       ...globalThis.process.env,
       ...variables,
@@ -101,7 +115,7 @@ async function launch(options: RayOptions, ports: RayPorts, work: string): Promi
     logFile,
   });
   try {
-    await options.onSpawn?.(process, Object.values(ports) as number[]);
+    await options.onSpawn?.(process, Object.values(ports) as number[], scratch);
     await waitHealthy({
       title: 'Ray',
       process,
@@ -127,10 +141,10 @@ async function probe(address: string): Promise<void> {
   }
 }
 
-function headArguments({ cpus }: RayOptions, ports: RayPorts, work: string): string[] {
+function headArguments({ cpus }: RayOptions, ports: RayPorts, scratch: string): string[] {
   return [
     ['--head', '--block', '--disable-usage-stats', '--include-log-monitor=false'],
-    [`--node-ip-address=${NODE_ADDRESS}`, `--port=${ports.gcs}`, `--temp-dir=${work}`],
+    [`--node-ip-address=${NODE_ADDRESS}`, `--port=${ports.gcs}`, `--temp-dir=${scratch}`],
     ['--include-dashboard=true', `--dashboard-host=${LOOPBACK}`, `--dashboard-port=${ports.dashboard}`],
     [`--dashboard-agent-listen-port=${ports.agent}`, `--ray-client-server-port=${ports.client}`],
     [`--num-cpus=${cpus}`, '--num-gpus=0', `--object-store-memory=${OBJECT_STORE_BYTES}`],

@@ -9,6 +9,8 @@ const processRecordSchema = z.object({
   startedAt: z.string(),
   logFile: z.string(),
   ports: z.array(z.int()),
+  /** A folder outside the home that goes with the process. */
+  scratch: z.string().optional(),
 });
 /** A process of the stack as noted on disk, enough to find and end it from another program. */
 export type ProcessRecord = z.infer<typeof processRecordSchema>;

@@ -11,7 +11,7 @@ import { connectTemporal, describeNamespace, type NamespaceSettings } from './na
 import { startNodeService, stopService, type NodeService, type NodeServiceOptions } from './node-service.js';
 import { isRunning, stopGroup, type SpawnedProcess } from './process.js';
 import { ensureBucket, probeReadWrite } from './s3-probe.js';
-import { startRay } from './ray.js';
+import { removeScratch, startRay } from './ray.js';
 import { resolveRayEnvironment } from './ray-python.js';
 import { removeSockets, startSeaweed } from './seaweed.js';
 import { StackFile, type ProcessRecord, type StackState } from './stack-file.js';
@@ -265,7 +265,8 @@ export class LocalStack {
       cpus: availableParallelism(),
       variables: await this.environment(),
       signal,
-      onSpawn: (process, ports) => this.noteServer('ray', process, ports, join(dir, 'ray.log')),
+      onSpawn: (process, ports, scratch) =>
+        this.noteServer('ray', process, ports, join(dir, 'ray.log'), scratch),
     });
     await this.file.update((state) => {
       state.ray = { address: server.address };
@@ -277,9 +278,10 @@ export class LocalStack {
     { pid, startedAt }: SpawnedProcess,
     ports: number[],
     logFile: string,
+    scratch?: string,
   ): Promise<void> {
     await this.file.update((state) => {
-      state.servers[name] = { pid, startedAt, ports, logFile };
+      state.servers[name] = { pid, startedAt, ports, logFile, ...(scratch ? { scratch } : {}) };
     });
   }
 
@@ -291,6 +293,7 @@ export class LocalStack {
         if (!server) return;
         await stopGroup(server, 20_000);
         if (name === 's3') await removeSockets(server.ports);
+        if (server.scratch) await removeScratch(server.scratch);
       }),
     );
     await this.file.update((state) => {
