@@ -1,7 +1,7 @@
 /** Holding a job on Ray at a named moment, see `infra/ray/rmr1_ray/crash_point.py`. */
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { CrashPlan } from '../../engine/crash-point.js';
 import { until } from '../support/until.js';
 
@@ -30,4 +30,12 @@ export async function planHold(directory: string, point: string): Promise<() => 
     pid: await until(`a job at ${point}`, () => Promise.resolve(read()), 240),
     release: () => writeFile(join(directory, `${id}.released`), ''),
   });
+}
+
+/** Nobody is held any more, and nobody will be: a job that a failed test left waiting would wait for ever. */
+export async function releaseAll(directory: string): Promise<void> {
+  await rm(join(directory, 'plan.json'), { force: true });
+  const names = existsSync(directory) ? await readdir(directory) : [];
+  for (const name of names.filter((each) => each.endsWith('.reached')))
+    await writeFile(join(directory, `${basename(name, '.reached')}.released`), '');
 }

@@ -4,14 +4,14 @@
  * run that nobody disturbed.
  */
 import type { WorkflowHandle } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../activities/artifacts/ref.js';
 import { rayRecords } from '../../activities/ray/training-spec.js';
 import type { StepMetrics } from '../../engine/job.js';
 import { isRunning } from '../../infra/local/process.js';
 import { allProcesses } from '../support/processes.js';
 import { until } from '../support/until.js';
-import { type Held, planHold } from './held-job.js';
+import { type Held, planHold, releaseAll } from './held-job.js';
 import { type RayMachine, startRayMachine, TINY_EMBEDDED, TINY_ON_RAY } from './ray-machine.js';
 
 type Trained = 'sft' | 'grpo';
@@ -26,6 +26,10 @@ beforeAll(async () => {
   await on.machine.startWorker();
   await complete(await begin());
   for (const stage of ['sft', 'grpo', 'evaluate']) reference.set(stage, (await manifestsOf(stage))[0]!);
+});
+afterEach(async ({ task }) => {
+  await releaseAll(on.crashPoints);
+  if (task.result?.state === 'fail') await on.recover();
 });
 afterAll(() => on?.stop());
 

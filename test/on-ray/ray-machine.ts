@@ -1,6 +1,7 @@
 /** A machine of the tests with a Ray head beside its servers. */
 import { join } from 'node:path';
 import { resolveRayEnvironment } from '../../infra/local/ray-python.js';
+import { isRunning } from '../../infra/local/process.js';
 import { type RayServer, startRay } from '../../infra/local/ray.js';
 import { TestMachine } from '../support/machine.js';
 import { allProcesses, type SeenProcess } from '../support/processes.js';
@@ -28,6 +29,8 @@ export interface RayMachine {
   crashPoints: string;
   /** Trainers of any attempt at work on this head. */
   trainers(): SeenProcess[];
+  /** After a test that failed half-way: servers run, no run and no trainer is left of it. */
+  recover(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -55,6 +58,19 @@ export async function startRayMachine(): Promise<RayMachine> {
       ray,
       crashPoints,
       trainers: () => trainersOf(environment),
+      recover: async () => {
+        if (!isRunning(machine.temporal.process())) await machine.temporal.restart();
+        for await (const { workflowId } of machine.client.workflow.list({
+          query: 'ExecutionStatus = "Running"',
+        }))
+          await machine.client.workflow
+            .getHandle(workflowId)
+            .terminate()
+            .catch(() => undefined);
+        await machine.stopWorkers();
+        for (const { pid } of trainersOf(environment)) process.kill(pid, 'SIGKILL');
+        if (!isRunning(ray.process())) await ray.restart();
+      },
       stop: async () => {
         await machine.stopWorkers();
         await ray.stop();
