@@ -8,6 +8,7 @@ export interface OutcomeRules {
   tie: 0 | 0.5;
 }
 
+/** What an error and a tie count under these conventions, 0 to 1. */
 export function outcomeRules(conventions: readonly Convention[]): OutcomeRules {
   return {
     error: conventions.includes('errors-half') ? 0.5 : 0,

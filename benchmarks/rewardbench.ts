@@ -10,7 +10,7 @@ export const REWARDBENCH_SECTIONS = ['Chat', 'Chat Hard', 'Safety', 'Reasoning']
 export type RewardBenchSection = (typeof REWARDBENCH_SECTIONS)[number];
 
 /** Pairs of each subset, and the weight it has in its section where that is another number. */
-interface Subset {
+export interface Subset {
   section: RewardBenchSection;
   items: number;
   weight?: number;

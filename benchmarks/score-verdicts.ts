@@ -25,7 +25,7 @@ export interface ScoreOptions {
 }
 
 /** What all benchmarks have in common. Shares are 0–1, intervals 95 %. */
-interface CommonScore {
+export interface CommonScore {
   score: number;
   low: number;
   high: number;
@@ -47,7 +47,7 @@ interface CommonScore {
   orders?: OrderStats;
 }
 
-interface RewardBenchParts {
+export interface RewardBenchParts {
   benchmark: 'rewardbench';
   /** By name, each with its subsets. */
   sections: Record<string, Share & { subsets: Record<string, Share> }>;
@@ -57,16 +57,17 @@ interface RewardBenchParts {
 }
 
 type Bands = Partial<Record<StyleBand, number>>;
-type Domains = Partial<Record<RmBenchDomain, DomainScore>>;
+/** Of the domains present. */
+export type Domains = Partial<Record<RmBenchDomain, DomainScore>>;
 
 /** The same figures under `sections` and beside it. */
-interface RmBenchParts extends Bands {
+export interface RmBenchParts extends Bands {
   benchmark: 'rm-bench';
   sections: Bands & { domains: Domains };
   domains: Domains;
 }
 
-interface RmbParts {
+export interface RmbParts {
   benchmark: 'rmb';
   sections: Partial<Record<RmbSection, Share>>;
   /** By category path. */

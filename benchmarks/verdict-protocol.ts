@@ -49,8 +49,16 @@ export const protocolSchema = z.strictObject({
   finishedAt: z.string().optional(),
 });
 
+/**
+ * How the verdicts of a file came about.
+ * @interface
+ */
 export type VerdictProtocol = z.infer<typeof protocolSchema>;
 
 /** The optional first line of a verdict file. */
 export const verdictHeaderSchema = z.strictObject({ protocol: protocolSchema });
+/**
+ * The optional first line of a verdict file.
+ * @interface
+ */
 export type VerdictHeader = z.infer<typeof verdictHeaderSchema>;

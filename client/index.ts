@@ -7,13 +7,15 @@ export {
   type TrainOptions,
 } from './reward-model-client.js';
 export { RunHandle, type RunStatus } from './run-handle.js';
-export { judgeClient, type JudgeClient, type JudgeClientOptions } from './judge-client.js';
-export { ClientError, describeError } from './errors.js';
+export { judgeClient, type About, type JudgeClient, type JudgeClientOptions } from './judge-client.js';
+export { ClientError, describeError, type ClientErrorType, type DescribedError } from './errors.js';
 export { EXIT, exitCodeOf } from './exit-codes.js';
 export type { WatchOptions } from './watch.js';
-export type { AnswerResult, GroupResult, PairResult } from '../serving/schemas.js';
+export type { AnswerResult, GroupResult, PairResult, ServedJudgement, Usage } from '../serving/schemas.js';
+export type { ArtifactRef } from '../activities/artifacts/ref.js';
 export type { BenchmarkInput } from '../workflows/benchmark-input.js';
-export type { TrainRewardModelInput } from '../workflows/inputs.js';
+export type { PipelineStage, StageName, TrainRewardModelInput } from '../workflows/inputs.js';
+export type { LedgerEntry, LedgerReport } from '../workflows/ledger.js';
 export type {
   Correction,
   RunLineage,

@@ -2,8 +2,13 @@
 import type { AnswerResult, GroupResult, JudgeRequest, PairResult } from '../serving/schemas.js';
 import { ClientError } from './errors.js';
 
-type About = Pick<JudgeRequest, 'prompt' | 'conversation'>;
+/**
+ * What the answers reply to: a prompt, or a whole conversation that ends with the user.
+ * @interface
+ */
+export type About = Pick<JudgeRequest, 'prompt' | 'conversation'>;
 
+/** Which server, and how long it may take. */
 export interface JudgeClientOptions {
   /** `http://host:port` of the server. */
   url: string;
@@ -13,9 +18,13 @@ export interface JudgeClientOptions {
   timeoutSeconds?: number;
 }
 
+/** What a server of judges can be asked. Errors: see {@link judgeClient}. */
 export interface JudgeClient {
+  /** Which of two answers is better. */
   pair(request: About & { a: string; b: string; orders?: 'one' | 'both' }): Promise<PairResult>;
+  /** A score for one answer; a judge of pairs holds it against `anchors`. */
   answer(request: About & { answer: string; anchors?: string[] }): Promise<AnswerResult>;
+  /** Scores and a ranking for several answers. */
   group(
     request: About & { answers: string[]; method?: GroupResult['method']; orders?: 'one' | 'both' },
   ): Promise<GroupResult>;

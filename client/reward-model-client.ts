@@ -27,6 +27,7 @@ import { refusedAtOnce } from './refused-at-once.js';
 import { translateTemporalError, type TemporalPlace } from './temporal-errors.js';
 import { validateInput } from './validate-input.js';
 
+/** Where to connect; what is absent comes from the environment. */
 export interface ConnectOptions {
   /** Default: `TEMPORAL_ADDRESS`, else the local stack's, else `temporal.config.ts`. */
   address?: string;
@@ -40,6 +41,7 @@ export interface ConnectOptions {
   timeoutMs?: number;
 }
 
+/** How a run is started. */
 export interface TrainOptions {
   /** Default: `train-<recipe>-<hash of the input>`, so that starting twice is starting once. */
   workflowId?: string;
@@ -109,7 +111,9 @@ export async function connect(options: ConnectOptions = {}): Promise<RewardModel
   return new RewardModelClient(client, place, uiUrl, tracing);
 }
 
+/** Runs on one Temporal server: starts them and finds them again. Made by {@link connect}. */
 export class RewardModelClient {
+  /** @internal */
   constructor(
     /** The Temporal client underneath, for what this one does not cover. */
     readonly temporal: Client,
@@ -222,11 +226,13 @@ export class RewardModelClient {
     return (await uploadPairs(file)).ref;
   }
 
+  /** Hand over the last spans and end the connection; runs go on. */
   async close(): Promise<void> {
     await this.tracing?.flush(LAST_SPANS_MS);
     await this.temporal.connection.close();
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -37,9 +37,11 @@ export interface RunStatus {
   memo: Record<string, unknown>;
 }
 
+/** One run. What asks a worker throws ClientError `WorkerMissing` where none answers, `TemporalUnreachable` without a server. */
 export class RunHandle {
   private readonly handle: WorkflowHandle<typeof trainRewardModel>;
 
+  /** @internal */
   constructor(
     private readonly client: Client,
     private readonly place: TemporalPlace & { workflowId: string },
@@ -75,6 +77,7 @@ export class RunHandle {
     );
   }
 
+  /** Go on from the last checkpoint. */
   resume(): Promise<RunState> {
     return this.answered(() => this.handle.executeUpdate(resumeUpdate));
   }

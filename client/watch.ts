@@ -4,6 +4,7 @@ import type { RunProgress } from '../workflows/messages.js';
 import { isClientError } from './errors.js';
 import type { RunStatus } from './run-handle.js';
 
+/** How often to look, and for how long to put up with silence. */
 export interface WatchOptions {
   /** Milliseconds between two looks. Default 1,000. */
   intervalMs?: number;

@@ -39,6 +39,10 @@ export const architectureSchema = z.strictObject({
     .describe('which attention projections have a bias: qkv as Qwen2, qkvo as Llama; default: none'),
   ropeScaling: ropeScalingSchema.optional(),
 });
+/**
+ * Llama-family decoder shape, parsed.
+ * @interface
+ */
 export type Architecture = z.infer<typeof architectureSchema>;
 
 /** AdamW with global-norm clipping (RM-R1, appendix: betas 0.9/0.999, weight decay 0.01, clip 1.0). */
@@ -57,6 +61,10 @@ export const optimizerSchema = z.strictObject({
   weightDecay: z.number().min(0).default(0.01),
   gradClip: z.number().positive().default(1),
 });
+/**
+ * Settings of AdamW and of the learning rate, parsed.
+ * @interface
+ */
 export type OptimizerSettings = z.infer<typeof optimizerSchema>;
 
 export const LORA_TARGETS = [
@@ -79,6 +87,10 @@ export const loraSchema = z.strictObject({
     .min(1)
     .default([...LORA_TARGETS]),
 });
+/**
+ * Low-rank adapters, parsed.
+ * @interface
+ */
 export type LoraSettings = z.infer<typeof loraSchema>;
 
 /** Where the weights come from: a directory in Hugging Face layout, or seeded initial values beside a tokenizer. */
@@ -195,11 +207,27 @@ export const engineJobSchema = z.discriminatedUnion('kind', [
   rewardJobSchema,
   generateJobSchema,
 ]);
+/**
+ * SFT on prompts and completions.
+ * @interface
+ */
 export type SupervisedJob = z.infer<typeof supervisedJobSchema>;
+/**
+ * Reinforcement with the ±1 reward of the verdict.
+ * @interface
+ */
 export type GrpoJob = z.infer<typeof grpoJobSchema>;
+/**
+ * A scalar reward model on pairs (Bradley–Terry).
+ * @interface
+ */
 export type RewardJob = z.infer<typeof rewardJobSchema>;
 /** Jobs that change weights step by step. */
 export type TrainingJob = SupervisedJob | GrpoJob | RewardJob;
+/**
+ * Completions of prompts.
+ * @interface
+ */
 export type GenerateJob = z.infer<typeof generateJobSchema>;
 export type EngineJob = z.infer<typeof engineJobSchema>;
 

@@ -350,10 +350,28 @@ export const recipeSchema = fields
     path: ['oracle', 'cascade'],
     message: 'there is no oracle (oracle.provider is none): leave it out',
   });
+
+/**
+ * A recipe with all its defaults filled in.
+ * @interface
+ */
 export type Recipe = z.infer<typeof recipeSchema>;
 /** The section `ray` with its defaults, where a recipe leaves it out. */
 export const DEFAULT_RAY: RaySettings = ray.parse({});
+/** Where a pretrained base comes from. */
 export type Pretrained = z.infer<typeof pretrained>;
+/**
+ * A base model that is made from nothing.
+ * @interface
+ */
 export type ScratchBase = z.infer<typeof scratchBase>;
+/**
+ * Decoder shape of a base model that is made from nothing.
+ * @interface
+ */
 export type Architecture = z.infer<typeof architecture>;
+/**
+ * How jobs run on a Ray cluster.
+ * @interface
+ */
 export type RaySettings = z.infer<typeof ray>;

@@ -1,11 +1,13 @@
 /** Self-bootstrapping (TIR-Judge-Zero): no oracle; the student learns from its own judgements that turned out right. */
 import type { Recipe } from './schema.js';
 
-type Fields = Pick<Recipe, 'oracle' | 'distill'>;
+/** What decides it. */
+export type Fields = Pick<Recipe, 'oracle' | 'distill'>;
 
 /** Judgements drawn of each pair, and rounds of sampling and fine-tuning, where the recipe says nothing else. */
 const DEFAULTS = { samples: 4, rounds: 3 } as const;
 
+/** Whether a recipe does without an oracle: the student judges, and learns from what it got right. */
 export function isSelfTaught({ oracle }: Pick<Recipe, 'oracle'>): boolean {
   return oracle.provider === 'none';
 }

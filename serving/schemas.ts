@@ -42,6 +42,7 @@ export const judgeRequestSchema = z
   });
 export type JudgeRequest = z.infer<typeof judgeRequestSchema>;
 
+/** What a request took. */
 export interface Usage {
   /** Opinions asked of the judge for this request. */
   judgements: number;
@@ -49,6 +50,7 @@ export interface Usage {
   outputTokens: number;
 }
 
+/** One opinion of the judge. */
 export interface ServedJudgement {
   /** Which answer stood at A. */
   first: 'a' | 'b';
@@ -58,6 +60,7 @@ export interface ServedJudgement {
   finished: boolean;
 }
 
+/** Verdict on a pair, with what the judge wrote. */
 export interface PairResult {
   kind: 'pair';
   /** The better answer as it was named in the request; `tie` also where two orders contradict each other. */
@@ -65,6 +68,8 @@ export interface PairResult {
   judgements: ServedJudgement[];
   usage: Usage;
 }
+
+/** Score of a single answer. */
 export interface AnswerResult {
   kind: 'answer';
   /** Judge of pairs: share of comparisons with the anchors won, 0 to 1. Scoring judges: their own scale. */
@@ -72,6 +77,8 @@ export interface AnswerResult {
   method: 'anchors' | 'pointwise';
   usage: Usage;
 }
+
+/** Scores and ranking of several answers. */
 export interface GroupResult {
   kind: 'group';
   /** In the order of the request. */
@@ -82,6 +89,7 @@ export interface GroupResult {
   method: 'round-robin' | 'knockout' | 'pointwise';
   usage: Usage;
 }
+
 export type JudgeResult = PairResult | AnswerResult | GroupResult;
 
 export const chatRequestSchema = z.object({

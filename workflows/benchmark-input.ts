@@ -51,5 +51,9 @@ export const benchmarkInputSchema = z
       message: 'several samples need sampling.temperature above 0, else they are all the same',
     },
   );
+/**
+ * Input of an evaluation on a published benchmark.
+ * @interface
+ */
 export type BenchmarkInput = z.input<typeof benchmarkInputSchema>;
 export type ResolvedBenchmarkInput = z.infer<typeof benchmarkInputSchema>;

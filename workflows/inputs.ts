@@ -47,6 +47,10 @@ export const trainRewardModelInputSchema = z.strictObject({
     .optional()
     .describe('a model to go on from in place of the warm-up, such as the champion'),
 });
+/**
+ * Input of `trainRewardModel`; `{}` is valid.
+ * @interface
+ */
 export type TrainRewardModelInput = z.input<typeof trainRewardModelInputSchema>;
 export type ResolvedRunInput = z.infer<typeof trainRewardModelInputSchema>;
 

@@ -29,6 +29,7 @@ export interface StageFigures {
   etaSeconds?: number;
 }
 
+/** How one stage stands. */
 export interface StageProgress {
   name: StageName;
   state: 'pending' | 'running' | 'done' | 'reused' | 'failed';

@@ -32,6 +32,10 @@ export const artifactRefSchema = z.strictObject({
   bytes: z.int().nonnegative(),
   kind: z.enum(ARTIFACT_KINDS),
 });
+/**
+ * A stored artefact, named by its content.
+ * @interface
+ */
 export type ArtifactRef = z.infer<typeof artifactRefSchema>;
 export type ArtifactKind = (typeof ARTIFACT_KINDS)[number];
 

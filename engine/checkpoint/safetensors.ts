@@ -225,6 +225,7 @@ export class SafetensorsFile {
     }
   }
 
+  /** Give the file handle back; nothing can be read afterwards. */
   close(): void {
     closeSync(this.file);
   }

@@ -9,6 +9,7 @@ import { SafetensorsFile } from './safetensors.js';
 export interface TensorSource {
   /** Names the file in errors. */
   readonly path: string;
+  /** Of all tensors, whichever file they lie in. */
   names(): Iterable<string>;
   /** See `SafetensorsFile.read`. */
   read(name: string, shape?: readonly number[], out?: Float32Array): Float32Array;

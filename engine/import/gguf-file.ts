@@ -4,7 +4,8 @@ import { gguf } from '@huggingface/gguf';
 import { badData, reading } from '../errors.js';
 import { dequantise, storedBytes } from './dequantise.js';
 
-interface GgufTensor {
+/** Where one tensor lies, and how it is quantised. */
+export interface GgufTensor {
   type: number;
   /** Row-major, outermost first (GGUF lists the innermost first). */
   shape: number[];
@@ -13,8 +14,10 @@ interface GgufTensor {
   bytes: number;
 }
 
-type Kind = { string: string; number: number; boolean: boolean; strings: string[]; numbers: number[] };
+/** Types that metadata is asked for, by name. */
+export type Kind = { string: string; number: number; boolean: boolean; strings: string[]; numbers: number[] };
 
+/** A GGUF file: its metadata and its tensors, which are read one by one. */
 export class GgufFile {
   private constructor(
     readonly path: string,

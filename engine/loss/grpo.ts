@@ -67,11 +67,11 @@ export function grpoLoss(
 }
 
 export interface SequenceInputs {
-  /** [sequences, rows]: 1 / length of a completion on its tokens, 0 elsewhere. */
+  /** `[sequences, rows]` 1 / length of a completion on its tokens, 0 elsewhere. */
   members: Value;
   /** [sequences] */
   advantages: Value;
-  /** [sequences]: 1 / (completions of the optimiser batch); 0 for sequences that only fill up. */
+  /** `[sequences]` 1 / (completions of the optimiser batch); 0 for sequences that only fill up. */
   weights: Value;
 }
 

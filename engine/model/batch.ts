@@ -9,7 +9,7 @@ export interface TokenBatch {
   rows: number;
   length: number;
   tokens: Int32Array;
-  /** [rows, length]: for packed rows, which document a token belongs to; tokens see their own document only. */
+  /** `[rows, length]` for packed rows, which document a token belongs to; tokens see their own document only. */
   segments?: Int32Array;
 }
 

@@ -64,6 +64,7 @@ export interface ParameterLayout extends FlatLayout {
 /** The scalar head, as Hugging Face's sequence classifiers call it. */
 export const SCORE_WEIGHT = 'score.weight';
 
+/** Width of one attention head. */
 export const headDim = (config: Architecture): number => config.headDim ?? config.hiddenSize / config.heads;
 
 /** Where every parameter of a model of this shape lies. @throws on shapes that cannot be a decoder. */

@@ -55,6 +55,7 @@ export interface RotaryInputs {
   sine: Value;
 }
 
+/** Cosines, sines and positions of `batch` sequences of `length` tokens, as constants of `g`. */
 export function rotaryInputs(
   g: GraphBuilder,
   config: DecoderConfig,

@@ -62,10 +62,11 @@ export interface GrpoPart {
 export interface RewardPart {
   /** Σ −log σ(margin) / pairs */
   loss: number;
-  /** [pairs of the micro-batch]: score of the preferred answer less that of the other. */
+  /** `[pairs of the micro-batch]` score of the preferred answer less that of the other. */
   margins: Float32Array;
 }
 
+/** A model under training: gradients of whole micro-batches are added up, then applied in one update of the flat vector. */
 export class TrainingRuntime {
   /** Updated in place by `applyAdamW`; restore a checkpoint with `create(…, state)`. */
   readonly state: OptimizerState;

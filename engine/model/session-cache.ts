@@ -11,6 +11,7 @@ export class SessionCache {
     private readonly capacity: number,
   ) {}
 
+  /** The session under `key`, built where it is not loaded; the one that was not used for longest makes room. */
   async get(key: string, build: () => GraphBuilder): Promise<GraphSession> {
     const known = this.#sessions.get(key);
     if (known) {
@@ -28,6 +29,7 @@ export class SessionCache {
     return session;
   }
 
+  /** Free all sessions; the cache can be used again. */
   async release(): Promise<void> {
     for (const session of this.#sessions.values()) await session.release();
     this.#sessions.clear();

@@ -31,6 +31,7 @@ export interface UpdateFigures {
 /** A graph with its weights inside is one protobuf message. */
 const MOST_FROZEN_BYTES = 2 ** 31 - 2 ** 26;
 
+/** Several updates in one run of a graph, between which weights and moments stay on the device. */
 export class UpdateLoop {
   private constructor(
     private readonly session: GraphSession,

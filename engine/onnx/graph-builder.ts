@@ -120,6 +120,7 @@ export class GraphBuilder {
     return value;
   }
 
+  /** A constant without axes. */
   scalar(value: number, dtype: DType = 'float32'): Value {
     return this.constant(dtype, [], [value]);
   }

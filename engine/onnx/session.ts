@@ -38,11 +38,13 @@ export class GraphSession {
    * @param into preallocated outputs, by name; may share memory with inputs that the graph updates elementwise.
    *   Outputs not named there are allocated.
    */
+  /** Run the graph once. @param into buffers that take outputs of their names @returns all outputs by name */
   async run(feeds: Tensors, into: Tensors = {}): Promise<Tensors> {
     const fetches = Object.fromEntries(this.outputNames.map((name) => [name, into[name] ?? null]));
     return await this.#session.run(feeds, fetches);
   }
 
+  /** Free the session; it cannot run afterwards. */
   async release(): Promise<void> {
     await this.#session.release();
   }
@@ -81,7 +83,8 @@ export async function createSession(graph: GraphBuilder, settings: SessionSettin
   return new GraphSession(session, [...graph.inputs], graph.outputNames);
 }
 
-type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+/** Elements of a tensor, row-major. */
+export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
 /** A tensor over `data`, which is not copied: views into larger buffers stay views. */
 export function tensor(dtype: DType, data: TensorData, shape: Shape): Tensor {

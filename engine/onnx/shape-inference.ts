@@ -6,7 +6,8 @@ export interface OutputSpec {
   dtype: DType;
   shape: Shape;
 }
-type Inputs = readonly (Value | null)[];
+/** Inputs of a node; null for optional ones that are not given. */
+export type Inputs = readonly (Value | null)[];
 type Infer = (inputs: Inputs, attributes: Attributes, outputs: number) => OutputSpec[];
 
 /** @throws if the operator is not known here; the caller then has to give the outputs itself. */
@@ -39,12 +40,15 @@ export function integers(value: Value | null | undefined, what: string): number[
   return Array.from(value.data as ArrayLike<number | bigint>, Number);
 }
 
+/** An axis that may count from the end (−1 is the last), counted from the start. */
 export const normalizeAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
+/** An integer attribute, or `otherwise` where it is not given. */
 export function intAttribute(attributes: Attributes, name: string, otherwise: number): number {
   const value = attributes[name];
   return typeof value === 'number' ? value : otherwise;
 }
+/** A float attribute, or `otherwise` where it is not given. */
 export function floatAttribute(attributes: Attributes, name: string, otherwise: number): number {
   const value = attributes[name] as FloatAttribute | undefined;
   return value?.float ?? otherwise;

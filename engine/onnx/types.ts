@@ -31,6 +31,7 @@ export interface ExternalData {
 export interface FloatAttribute {
   readonly float: number;
 }
+/** `value` as a float attribute. */
 export const float = (value: number): FloatAttribute => ({ float: value });
 
 /** Encoded by their JavaScript type: number → INT, number[] → INTS, string → STRING, `float(x)` → FLOAT. */
@@ -52,6 +53,7 @@ export interface Subgraph {
   readonly outputs: readonly Value[];
 }
 
+/** Number of elements of a tensor of this shape. */
 export const elements = (shape: Shape): number => shape.reduce((product, dim) => product * dim, 1);
 
 /** Domain of onnxruntime's contributed operators. */

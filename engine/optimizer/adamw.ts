@@ -40,6 +40,7 @@ export class AdamW {
     this.#parts = parts;
   }
 
+  /** For a flat vector of `size` elements, of which weight decay acts on the first `decaySize`. */
   static async create(
     size: number,
     decaySize: number,
@@ -82,12 +83,14 @@ export class AdamW {
     return (norm!.data as Float32Array)[0]!;
   }
 
+  /** Free the graph of the update. */
   async release(): Promise<void> {
     await this.#session.release();
   }
 }
 
-interface Part {
+/** A stretch of the flat vector. */
+export interface Part {
   name: string;
   start: number;
   end: number;
@@ -112,7 +115,10 @@ export interface UpdateScalars<T> {
   keep: T;
 }
 
-/** @param step of the update, from 1 */
+/**
+ * Step size, epsilon and decay of one update; Adam (arXiv 1412.6980), with both bias corrections moved into the first two.
+ * @param step of the update, from 1
+ */
 export function updateScalars(
   { beta1, beta2, epsilon, weightDecay }: AdamSettings,
   step: number,

@@ -1,4 +1,4 @@
-/** Questions that wait, grouped into batches that can be decoded together. Pure but for its timer. */
+/** How questions become batches. */
 import type { ResidentQuestion } from './protocol.js';
 
 /**
@@ -7,6 +7,7 @@ import type { ResidentQuestion } from './protocol.js';
  */
 const GATHER_MS = 8;
 
+/** Questions that wait, grouped into batches that can be decoded together. Pure but for its timer. */
 export class Batcher<Question extends ResidentQuestion> {
   private waiting: Question[] = [];
   private arrived: (() => void) | undefined;
@@ -16,11 +17,13 @@ export class Batcher<Question extends ResidentQuestion> {
     private readonly gatherMs = GATHER_MS,
   ) {}
 
+  /** To the end of the queue. */
   add(question: Question): void {
     this.waiting.push(question);
     this.arrived?.();
   }
 
+  /** Drop a question that still waits; one that is being decoded is not touched. */
   forget(id: number): void {
     this.waiting = this.waiting.filter((question) => question.id !== id);
   }

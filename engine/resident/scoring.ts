@@ -32,6 +32,7 @@ export class Scorer {
     private readonly model: LoadedModel,
   ) {}
 
+  /** A scorer over a loaded model; its graphs are built when they are needed. @param threads of the math library */
   static async create(model: LoadedModel, threads: number): Promise<Scorer> {
     const { layout, parameters } = model;
     const maxSessions = trainingSessions({ config: layout.config });

@@ -10,6 +10,7 @@ export interface RotaryTables {
   sin: Value;
 }
 
+/** Tables of `positions` rows and headDim / 2 columns, as constants of `g`. */
 export function rotaryInputs(g: GraphBuilder, config: DecoderConfig, positions: number): RotaryTables {
   const { cosine, sine } = rotaryTables(config, positions);
   const shape = [positions, headDim(config) / 2];

@@ -168,7 +168,7 @@ export function prepareGraph({ layout, adapter }: TrainedModel): GraphBuilder {
   return g;
 }
 
-/** [1, rows of q, k and v]: the attention scale in the query rows, one elsewhere. */
+/** `[1, rows of q, k and v]` the attention scale in the query rows, one elsewhere. */
 function queryScale(g: GraphBuilder, { config }: ParameterLayout): Value {
   const d = headDim(config);
   const scale = new Float32Array((config.heads + 2 * config.kvHeads) * d).fill(1);

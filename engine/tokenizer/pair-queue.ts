@@ -1,4 +1,4 @@
-/** A max-heap of symbol pairs by count; equal counts give the smaller pair first. Entries may be out of date. */
+/** A pair of symbols and how often it was seen. */
 export interface PairEntry {
   pair: number;
   count: number;
@@ -8,9 +8,11 @@ function before(a: PairEntry, b: PairEntry): boolean {
   return a.count !== b.count ? a.count > b.count : a.pair < b.pair;
 }
 
+/** A max-heap of symbol pairs by count; equal counts give the smaller pair first. Entries may be out of date. */
 export class PairQueue {
   private readonly heap: PairEntry[] = [];
 
+  /** In O(log n). */
   push(entry: PairEntry): void {
     const heap = this.heap;
     let at = heap.push(entry) - 1;
@@ -23,6 +25,7 @@ export class PairQueue {
     heap[at] = entry;
   }
 
+  /** The first pair, in O(log n); undefined where none is left. */
   pop(): PairEntry | undefined {
     const heap = this.heap;
     const top = heap[0];

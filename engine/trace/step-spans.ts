@@ -3,6 +3,7 @@ import type { TrainerTrace } from './trainer-trace.js';
 
 const LONGEST_MS = 30_000;
 
+/** Spans of a trainer, a batch of steps each; without a trace it does nothing. */
 export class StepSpans {
   private endBatch: ((figures: Record<string, number>) => void) | undefined;
   private began = 0;

@@ -7,8 +7,10 @@ import type { ReadableSpan, Tracer } from '@opentelemetry/sdk-trace-base';
 import type { TrainerSpan } from './trainer-span.js';
 import { TRACEPARENT } from './trainer-span.js';
 
-type Figures = Record<string, string | number | boolean>;
+/** What a span says about its part of the work. */
+export type Figures = Record<string, string | number | boolean>;
 
+/** The trace of one trainer, a part of the trace of the run that started it. */
 export class TrainerTrace {
   private readonly open = new Set<Span>();
 

@@ -17,7 +17,8 @@ export async function updatesPerRun(job: SupervisedJob): Promise<number | undefi
   return (await providerOf(job.device)) === 'cuda' ? UPDATES_PER_RUN_ON_CUDA : undefined;
 }
 
-interface LoopedJob {
+/** What looping needs to know of a job. */
+export interface LoopedJob {
   /** Samples of the optimiser batch of a step, from 1. */
   batchOf: (step: number) => readonly EncodedSample[];
   /** Tokens of the longest sample. */
@@ -31,7 +32,11 @@ export async function loopedUpdates(
   plan: TrainingPlan,
   job: SupervisedJob,
   { batchOf, longest, totalSteps, together }: LoopedJob,
-): Promise<{ step: Step; release: () => Promise<void> }> {
+): Promise<{
+  step: Step;
+  /** Free the graph. */
+  release: () => Promise<void>;
+}> {
   const { model, trained, batches } = plan;
   const common = commonRows(longest, batches);
   const loop = await UpdateLoop.create(

@@ -43,6 +43,7 @@ export function initialTrainables({ model, trained }: TrainingPlan, seed: number
   return initial;
 }
 
+/** The model of a plan, ready to be trained from `state`. */
 export async function createRuntime(
   { model, trained, batches }: TrainingPlan,
   state: OptimizerState,

@@ -13,6 +13,7 @@ export const COMPACT_TAGS = ['<system>', '<user>', '<assistant>', '<A>', '<B>'] 
 
 const part = (tag: string, text: string): string => `<${tag}> ${tags.escape(text)}`;
 
+/** The pair alone, between tags: for small students that learn the task from their traces. */
 export function buildCompactV1({ conversation, answerA, answerB }: ShownPair): Message[] {
   const parts = [
     ...conversation.map(({ role, content }) => part(role, content)),
@@ -22,6 +23,7 @@ export function buildCompactV1({ conversation, answerA, answerB }: ShownPair): M
   return [{ role: 'user', content: parts.join(' ') }];
 }
 
+/** The inverse of {@link buildCompactV1}; undefined for messages that it did not write. */
 export function extractCompactV1(messages: Message[]): ShownPair | undefined {
   const [message] = messages;
   if (message?.role !== 'user') return undefined;
