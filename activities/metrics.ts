@@ -11,7 +11,7 @@ export const METRICS = {
   rmr1_stage_step: 'steps, questions or items done',
   rmr1_stage_steps: 'steps, questions or items in all',
   rmr1_tokens_per_second: 'trained or generated tokens per second',
-  rmr1_reward: 'mean ±1 reward of the last GRPO step',
+  rmr1_rollout_accuracy: 'share of right verdicts among the rollouts of the last GRPO step',
   rmr1_kl: 'mean k3 KL divergence from the reference of the last GRPO step',
   rmr1_loss: 'loss of the last supervised step',
   rmr1_accuracy: 'share of right verdicts so far',
@@ -55,8 +55,9 @@ export class StageMetrics {
       rmr1_stage_step: step,
       rmr1_stage_steps: total,
       rmr1_tokens_per_second: tokensPerSecond,
-      rmr1_reward: reward,
-      rmr1_kl: kl,
+      // Gauges of the SDK refuse negative numbers: the ±1 reward is shown as the share that earned +1.
+      rmr1_rollout_accuracy: reward === undefined ? undefined : Math.max(0, (1 + reward) / 2),
+      rmr1_kl: kl === undefined ? undefined : Math.max(0, kl),
       rmr1_loss: loss,
       rmr1_accuracy: accuracy,
     } satisfies Partial<Record<MetricName, number | undefined>>;

@@ -67,8 +67,9 @@ test('what a trainer and an oracle report can be scraped, with run and stage', a
         learningRate: 1,
         gradNorm: 1,
         loss: 1,
-        reward: 0.25,
-        kl: 0.125,
+        // The worst there is, and what rounding may make of no divergence.
+        reward: -1,
+        kl: -1e-12,
       };
       reporter.take({ type: 'progress', total: 60, metrics, tokensPerSecond: 1234 });
       reporter.checkpointStored();
@@ -102,7 +103,7 @@ test('what a trainer and an oracle report can be scraped, with run and stage', a
   const labels = ['run="measured/grpo"', 'stage="grpo"', `taskQueue="${training}"`];
   const of = (name: string, text = whileActive!) => sample(text, name, ...labels);
   expect({ step: of('rmr1_stage_step'), steps: of('rmr1_stage_steps') }).toEqual({ step: 3, steps: 60 });
-  expect([of('rmr1_reward'), of('rmr1_kl'), of('rmr1_tokens_per_second')]).toEqual([0.25, 0.125, 1234]);
+  expect([of('rmr1_rollout_accuracy'), of('rmr1_kl'), of('rmr1_tokens_per_second')]).toEqual([0, 0, 1234]);
   expect(of('rmr1_checkpoint_timestamp_seconds')).toBeGreaterThanOrEqual(began);
   expect(of('rmr1_heartbeat_timestamp_seconds')).toBeGreaterThanOrEqual(began);
   const after = await scrape();
