@@ -9,18 +9,26 @@ export function endWhenAbandoned(env: NodeJS.ProcessEnv = process.env): void {
   const limit = Number(env[SUPERVISOR_SILENCE]);
   if (!(limit > 0) || !process.send) return;
   let heard = performance.now();
+  let heardSinceLook = false;
+  let quietLooks = 0;
+  let looking = false;
   process.on('message', () => {
     heard = performance.now();
+    heardSinceLook = true;
   });
+  const look = (): void => {
+    looking = false;
+    quietLooks = heardSinceLook ? 0 : quietLooks + 1;
+    heardSinceLook = false;
+    // Making a session blocks the thread for longer than the limit: between two looks, what came meanwhile was read.
+    if (quietLooks < 2 || performance.now() - heard <= limit) return;
+    process.stderr.write(`No word of the supervisor for ${Math.round(limit)} ms: the engine ends.\n`);
+    process.exit(EXIT.failed);
+  };
   const timer = setInterval(() => {
-    // A long step blocks the thread: what came meanwhile is read before the silence is measured.
-    setImmediate(() =>
-      setImmediate(() => {
-        if (performance.now() - heard <= limit) return;
-        process.stderr.write(`No word of the supervisor for ${Math.round(limit)} ms: the engine ends.\n`);
-        process.exit(EXIT.failed);
-      }),
-    );
+    if (looking) return;
+    looking = true;
+    setImmediate(look);
   }, limit / LOOKS);
   timer.unref();
 }
