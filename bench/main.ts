@@ -72,6 +72,10 @@ const BENCHMARKS: Record<
     about: 'what runs of 32B take with 8,700 and 800,000 pairs, computed by formula (docs/scale.md)',
     load: () => import('./scale.js'),
   },
+  ray: {
+    about: 'a stage on Ray under supervision against the same job submitted by hand (goal <= 1.02)',
+    load: () => import('./ray.js'),
+  },
   serve: {
     about: 'served judgements per second, 16 clients against one at a time (goal >= 4), with latencies',
     load: () => import('./serve.js'),

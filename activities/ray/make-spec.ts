@@ -98,7 +98,7 @@ export function trainingSpec(
 }
 
 /** Versions of packages in the lock file of the jobs' Python environment. */
-function lockedPackages(names: readonly string[]): Record<string, string> {
+export function lockedPackages(names: readonly string[]): Record<string, string> {
   const lock = readFileSync(join(projectRoot(), 'infra', 'ray', 'requirements.txt'), 'utf8');
   return Object.fromEntries(
     names.map((name) => {

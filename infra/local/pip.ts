@@ -24,6 +24,7 @@ export async function pipInstall(
   requirements: string,
   work: string,
   signal: AbortSignal | undefined,
+  python = 'python3',
 ): Promise<string> {
   const file = join(work, 'requirements.txt');
   const target = join(work, 'target');
@@ -36,9 +37,9 @@ export async function pipInstall(
     ...(signal ? { signal } : {}),
   };
   const pip = ['-m', 'pip', 'install', ...PIP_FLAGS, '--target', target, '-r', file];
-  await run('python3', pip, options).catch(async (error: { stderr?: string }) => {
+  await run(python, pip, options).catch(async (error: { stderr?: string }) => {
     if (!/No module named pip/.test(error.stderr ?? '')) throw error;
-    await run('python3', ['-m', 'venv', join(work, 'venv')], options);
+    await run(python, ['-m', 'venv', join(work, 'venv')], options);
     await run(join(work, 'venv', 'bin', 'python'), pip, options);
   });
   return target;

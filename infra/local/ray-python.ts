@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '../environment.js';
 import { InfraError } from './errors.js';
@@ -11,6 +11,7 @@ import { isExecutable } from './install.js';
 import { withLock } from './lock.js';
 
 const run = promisify(execFile);
+const REQUIREMENTS = join(projectRoot(), 'infra', 'ray', 'requirements.txt');
 /** The lock file is resolved for it. */
 const PYTHON = '3.11';
 const INSTALL_TIMEOUT_MS = 20 * 60_000;
@@ -36,14 +37,8 @@ export async function resolveRayEnvironment(options: RayPythonOptions = {}): Pro
       `RMR1_RAY_ENV names ${named}, which has no bin/python. Correct it, or unset it to let the project build one.`,
     );
   }
-  const requirements = join(projectRoot(), 'infra', 'ray', 'requirements.txt');
-  const key = createHash('sha256')
-    .update(await readFile(requirements))
-    .digest('hex')
-    .slice(0, 16);
-  const cache = cacheFromEnvironment(env);
-  const dir = join(cache, `ray-${key}`);
-  await mkdir(cache, { recursive: true });
+  const dir = await cachedByLock('ray', REQUIREMENTS, env);
+  await mkdir(dirname(dir), { recursive: true });
   return withLock(
     `${dir}.lock`,
     async () => {
@@ -61,7 +56,7 @@ export async function resolveRayEnvironment(options: RayPythonOptions = {}): Pro
       try {
         await run(python, ['-m', 'venv', work], limits);
         const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--no-compile'];
-        const locked = ['--no-deps', '--only-binary=:all:', '--require-hashes', '-r', requirements];
+        const locked = ['--no-deps', '--only-binary=:all:', '--require-hashes', '-r', REQUIREMENTS];
         await run(pythonOf(work), [...pip, ...locked], limits);
         await rename(work, dir);
       } catch (error) {
@@ -77,6 +72,18 @@ export async function resolveRayEnvironment(options: RayPythonOptions = {}): Pro
     },
     { signal, onWait: () => onProgress?.('Waiting for another process that builds the environment for Ray') },
   );
+}
+
+/** The environment where there is one already, named or in the cache. */
+export async function builtRayEnvironment(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
+  const dir = env.RMR1_RAY_ENV || (await cachedByLock('ray', REQUIREMENTS, env));
+  return (await isExecutable(pythonOf(dir))) ? dir : undefined;
+}
+
+/** Where the cache keeps what a lock file pins: another lock, another directory. */
+export async function cachedByLock(name: string, lock: string, env = process.env): Promise<string> {
+  const key = createHash('sha256').update(await readFile(lock));
+  return join(cacheFromEnvironment(env), `${name}-${key.digest('hex').slice(0, 16)}`);
 }
 
 export function pythonOf(environment: string): string {

@@ -25,7 +25,7 @@ def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
         if special["eos_token"] is None:
             raise bad_data("tokenizer_config.json names no eos_token")
         special["pad_token"] = special["pad_token"] or special["eos_token"]
-        tokenizer = PreTrainedTokenizerFast(
+        tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
             tokenizer_file=str(directory / "tokenizer.json"),
             padding_side="left",
             clean_up_tokenization_spaces=bool(config.get("clean_up_tokenization_spaces")),

@@ -113,7 +113,7 @@ class Run:
         return f"checkpoints/{self.spec['stageKey']}/ray/attempt-{self.spec['attempt']}/{name}.json"
 
 
-class Supervised(TrainerCallback):  # type: ignore[misc]
+class Supervised(TrainerCallback):
     """A trainer's steps as the supervisor sees them. A step may have several updates."""
 
     def __init__(self, run: Run, total: int, updates_per_step: int, figures: StepFigures) -> None:
@@ -188,7 +188,7 @@ class Supervised(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if not state.is_world_process_zero:
             return
-        saved = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        saved = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         for name in (METRICS, ROLLOUTS):
             if (self.run.output / name).exists():
                 shutil.copyfile(self.run.output / name, saved / name)

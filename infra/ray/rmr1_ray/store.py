@@ -10,7 +10,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any, Iterable, Literal
 
 import boto3
 from botocore.config import Config
@@ -30,7 +30,7 @@ class Store:
 
     def __init__(self, client: Any = None) -> None:
         env = os.environ
-        style = "path" if env.get("RMR1_S3_PATH_STYLE") != "false" else "auto"
+        style: Literal["path", "auto"] = "path" if env.get("RMR1_S3_PATH_STYLE") != "false" else "auto"
         self.bucket = env["RMR1_S3_BUCKET"]
         self.prefix = env.get("RMR1_S3_PREFIX", "")
         self.encryption = env.get("RMR1_S3_SSE")

@@ -66,6 +66,8 @@ def project_trainer(base: Any, spec: Spec, total: int, updates_per_step: int, ep
     import torch
 
     class Trainer(base):  # type: ignore[misc]
+        lr_scheduler: Any
+
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             peak = spec["optimizer"]["learningRate"]
             if self.lr_scheduler is None:
