@@ -1,6 +1,9 @@
-/** Two judges on the same items: differences with bootstrap intervals, exact McNemar tests, and what they come to. */
+/**
+ * Two judges on a benchmark: differences of its score with bootstrap intervals, exact McNemar tests, and what they come
+ * to. The score may weigh its parts; plain accuracies are compared by `compare.ts`.
+ */
 import { exactBinomialTest } from './intervals.js';
-import type { Unit } from './paired-units.js';
+import { joinUnits, type Unit } from './paired-units.js';
 
 /** Resamples of the bootstrap; the interval's ends vary by about 1 % of its width from seed to seed. */
 const RESAMPLES = 10_000;
@@ -55,14 +58,11 @@ export function compareUnits(
   b: readonly Unit[],
   { seed = 0, names = ['A', 'B'] }: { seed?: number; names?: readonly [string, string] } = {},
 ): ComparisonOfRuns {
-  const first = byKey(a, names[0]);
-  const second = byKey(b, names[1]);
+  const { shared, onlyFirst, onlySecond } = joinUnits(a, b, names);
   const parts = new Map<string, { section: string; weight: number; clusters: Map<string, Cluster> }>();
   const tallies = new Map<string, { count: number; fixed: number; broken: number }>();
   const all = { count: 0, fixed: 0, broken: 0 };
-  for (const [key, unit] of second) {
-    const other = first.get(key);
-    if (!other) continue;
+  for (const { first: other, second: unit } of shared) {
     const { stratum, section, weight, cluster } = unit;
     const part = parts.get(stratum) ?? { section, weight, clusters: new Map<string, Cluster>() };
     parts.set(stratum, part);
@@ -80,7 +80,6 @@ export function compareUnits(
       if (other.outcome === 1 && unit.outcome < 1) counts.broken += 1;
     }
   }
-  if (all.count === 0) throw new RangeError('the two have no judged item in common');
   const joined: Part[] = [...parts.values()].map((part) => ({
     ...part,
     clusters: [...part.clusters.values()],
@@ -97,19 +96,10 @@ export function compareUnits(
     sections: Object.fromEntries(
       [...sections].map(([name, estimate]) => [name, withTests(estimate, tallies.get(name)!)]),
     ),
-    onlyA: first.size - all.count,
-    onlyB: second.size - all.count,
+    onlyA: onlyFirst,
+    onlyB: onlySecond,
     conclusion: conclude(total, names),
   };
-}
-
-function byKey(units: readonly Unit[], name: string): Map<string, Unit> {
-  const map = new Map<string, Unit>();
-  for (const unit of units) {
-    if (map.has(unit.key)) throw new RangeError(`${name} judged ${unit.key} twice`);
-    map.set(unit.key, unit);
-  }
-  return map;
 }
 
 interface Estimate {

@@ -1,8 +1,12 @@
-/** Two judges on the same items: what the second mended, what it broke, and whether that could be chance. */
+/**
+ * Two judges on a run's held-out pairs: what the second mended, what it broke, and whether that could be chance. By
+ * formula, from counts alone (Newcombe's interval, which holds for few disagreements too); scores that weigh their
+ * parts are compared by `compare-units.ts`.
+ */
 import type { Interval, PairedCounts } from './intervals.js';
 import { designEffect, exactBinomialTest, newcombePaired } from './intervals.js';
 import type { Judgement } from './judgement.js';
-import { clusterOf, isRight } from './score.js';
+import { joinUnits, unitsOfJudgements } from './paired-units.js';
 
 export interface PairedComparison extends PairedCounts, Interval {
   /** Judgements that both judges gave: same pair, same order. */
@@ -22,27 +26,23 @@ export interface PairedComparison extends PairedCounts, Interval {
 
 /**
  * Compare `after` with `before`, joined by pair and order.
- * @throws Error where a judge gave one item twice, or the judges share no item.
+ * @throws RangeError where a judge gave one item twice, or the judges share no item.
  */
 export function comparePaired(before: readonly Judgement[], after: readonly Judgement[]): PairedComparison {
-  const first = byItem(before);
-  const second = byItem(after);
+  const { shared, onlyFirst, onlySecond } = joinUnits(unitsOfJudgements(before), unitsOfJudgements(after));
   const clusters = new Map<string, { trials: number; sum: number }>();
   const counts: PairedCounts = { bothRight: 0, fixed: 0, broken: 0, bothWrong: 0 };
-  for (const [key, judgement] of second) {
-    const earlier = first.get(key);
-    if (!earlier) continue;
-    const [was, is] = [isRight(earlier), isRight(judgement)];
+  for (const { first, second } of shared) {
+    const [was, is] = [first.outcome === 1, second.outcome === 1];
     counts[is ? (was ? 'bothRight' : 'fixed') : was ? 'broken' : 'bothWrong'] += 1;
-    const cluster = clusters.get(clusterOf(judgement)) ?? { trials: 0, sum: 0 };
-    clusters.set(clusterOf(judgement), {
+    const cluster = clusters.get(second.cluster) ?? { trials: 0, sum: 0 };
+    clusters.set(second.cluster, {
       trials: cluster.trials + 1,
-      sum: cluster.sum + (is ? 1 : 0) - (was ? 1 : 0),
+      sum: cluster.sum + second.outcome - first.outcome,
     });
   }
   const { bothRight, fixed, broken, bothWrong } = counts;
-  const judgements = bothRight + fixed + broken + bothWrong;
-  if (judgements === 0) throw new Error('the two judges have no judged item in common');
+  const judgements = shared.length;
   const difference = (fixed - broken) / judgements;
   const variance = (fixed + broken) / judgements - difference ** 2;
   const effect = designEffect([...clusters.values()], variance);
@@ -52,7 +52,7 @@ export function comparePaired(before: readonly Judgement[], after: readonly Judg
   return {
     ...counts,
     judgements,
-    unmatched: first.size + second.size - 2 * judgements,
+    unmatched: onlyFirst + onlySecond,
     before: (bothRight + broken) / judgements,
     after: (bothRight + fixed) / judgements,
     difference,
@@ -65,15 +65,4 @@ export function comparePaired(before: readonly Judgement[], after: readonly Judg
     pValue: exactBinomialTest(fixed, broken),
     byPair: { better, worse, same: sums.length - better - worse, pValue: exactBinomialTest(better, worse) },
   };
-}
-
-function byItem(judgements: readonly Judgement[]): Map<string, Judgement> {
-  const items = new Map<string, Judgement>();
-  for (const judgement of judgements) {
-    const key = `${judgement.gold} ${judgement.pairId}`;
-    if (items.has(key))
-      throw new Error(`pair "${judgement.pairId}" was judged twice with gold ${judgement.gold}`);
-    items.set(key, judgement);
-  }
-  return items;
 }

@@ -22,6 +22,48 @@ export interface Unit {
   outcome: number;
 }
 
+/** What two judges judged alike. */
+export interface JoinedUnits {
+  /** Units of both, in the order of the second judge. */
+  shared: { first: Unit; second: Unit }[];
+  /** Units that only one of them judged. */
+  onlyFirst: number;
+  onlySecond: number;
+}
+
+/**
+ * Two judges' units, joined by key.
+ * @throws RangeError where they share no unit, or a unit stands twice
+ */
+export function joinUnits(
+  first: readonly Unit[],
+  second: readonly Unit[],
+  [nameOfFirst, nameOfSecond]: readonly [string, string] = ['the first judge', 'the second judge'],
+): JoinedUnits {
+  const earlier = byKey(first, nameOfFirst);
+  const later = byKey(second, nameOfSecond);
+  const shared: JoinedUnits['shared'] = [];
+  for (const [key, unit] of later) {
+    const other = earlier.get(key);
+    if (other) shared.push({ first: other, second: unit });
+  }
+  if (shared.length === 0) throw new RangeError('the two judges have no judged item in common');
+  return {
+    shared,
+    onlyFirst: earlier.size - shared.length,
+    onlySecond: later.size - shared.length,
+  };
+}
+
+function byKey(units: readonly Unit[], name: string): Map<string, Unit> {
+  const map = new Map<string, Unit>();
+  for (const unit of units) {
+    if (map.has(unit.key)) throw new RangeError(`${name} judged ${unit.key} twice`);
+    map.set(unit.key, unit);
+  }
+  return map;
+}
+
 /** Units of a benchmark's verdicts; conventions as in `scoreVerdicts` without options. */
 export function unitsOfRecords(benchmark: BenchmarkName, records: readonly VerdictRecord[]): Unit[] {
   const rules = outcomeRules([]);

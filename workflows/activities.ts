@@ -13,19 +13,15 @@ import type { JudgeKind } from './judge-settings.js';
 
 const { taskQueues } = temporalConfig;
 
-/** Seconds of silence after which this run's workers count as lost; the plan of a run may say otherwise. */
-let heartbeat = 30;
+/** Seconds of silence after which a worker counts as lost, where no plan of a run says otherwise. */
+const HEARTBEAT_SECONDS = 30;
 
-/** Set once the plan of the run is known; each workflow execution has a value of its own. */
-export function expectHeartbeats(seconds: number): void {
-  heartbeat = seconds;
-}
-
-const shortIo = () =>
-  proxyActivities<IoActivities & RegistryActivities>({
+/** Short I/O: minutes at most; a store that is down for a while is waited for. */
+export function io(heartbeatSeconds = HEARTBEAT_SECONDS): IoActivities & RegistryActivities {
+  return proxyActivities<IoActivities & RegistryActivities>({
     taskQueue: taskQueues.orchestration,
     startToCloseTimeout: '15 minutes',
-    heartbeatTimeout: 2 * heartbeat * 1000,
+    heartbeatTimeout: 2 * heartbeatSeconds * 1000,
     retry: {
       initialInterval: '1 second',
       maximumInterval: '30 seconds',
@@ -33,11 +29,7 @@ const shortIo = () =>
       nonRetryableErrorTypes: NON_RETRYABLE,
     },
   });
-
-/** Short I/O: minutes at most; a store that is down for a while is waited for. */
-export const io = new Proxy({} as IoActivities & RegistryActivities, {
-  get: (_target, name) => Reflect.get(shortIo(), name) as unknown,
-});
+}
 
 /** The checks before anything is spent: a service that is not there is reported in seconds, not waited for. */
 export const planning = proxyActivities<Pick<IoActivities, 'planRun'>>({

@@ -15,7 +15,7 @@ export async function adoptedStages({
   startFrom,
   model,
 }: Pick<ResolvedRunInput, 'startFrom' | 'model'>): Promise<AdoptedStages> {
-  const adopted: AdoptedStages = startFrom ? { ...(await io.adoptStages(startFrom)) } : {};
+  const adopted: AdoptedStages = startFrom ? { ...(await io().adoptStages(startFrom)) } : {};
   if (model) {
     adopted.base = {
       stage: 'base',

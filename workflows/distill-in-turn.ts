@@ -8,7 +8,7 @@ import type { RunControl } from './run-control.js';
 
 export async function distillInTurn(run: RunControl, pairs: ArtifactRef): Promise<StageOutcome> {
   const stage = { context: run.context, seed: run.seed, recipe: run.recipe, pairs, cost: NO_COST };
-  const found = await io.findDistillation(stage);
+  const found = await io(run.heartbeatSeconds).findDistillation(stage);
   if (found) return found;
 
   const { pairs: wanted, shardSize, secondPass } = run.recipe.distill;
@@ -28,7 +28,7 @@ export async function distillInTurn(run: RunControl, pairs: ArtifactRef): Promis
     run.report('distill', { step: shard.to, total: wanted, accuracy: agreed / shard.to });
     if (judged.asked + judged.cached < shard.to - shard.from) break;
   }
-  return io.filterTraces({ ...stage, firstPass, secondPass: corrections, cost: spent });
+  return io(run.heartbeatSeconds).filterTraces({ ...stage, firstPass, secondPass: corrections, cost: spent });
 }
 
 const NO_COST = { usd: 0, inputTokens: 0, outputTokens: 0, seconds: 0 };

@@ -51,11 +51,11 @@ async function distillShards(
     pairs,
     ...(student ? { student } : {}),
   };
-  const found = await io.findDistillation(stage);
+  const found = await io(run.heartbeatSeconds).findDistillation(stage);
   if (found) return found;
 
-  const plan = await io.splitPairs({ recipe: run.recipe, pairs });
-  const ledger = run.spending.open(await io.openLedger({ runId: run.context.runId }));
+  const plan = await io(run.heartbeatSeconds).splitPairs({ recipe: run.recipe, pairs });
+  const ledger = run.spending.open(await io(run.heartbeatSeconds).openLedger({ runId: run.context.runId }));
   const batched = run.recipe.oracle.mode === 'batch';
   const unanswered = batched && !run.spending.onlyStored ? await askAll(run, ledger, plan) : 0;
   const shards = await judgeShards(run, ledger, plan, {
@@ -64,7 +64,7 @@ async function distillShards(
   });
   const report = ledger.report();
   const { spentUsd: usd, inputTokens, outputTokens } = report;
-  return io.filterTraces({
+  return io(run.heartbeatSeconds).filterTraces({
     ...stage,
     shards,
     ledger: report,

@@ -29,7 +29,7 @@ export async function evaluateBenchmark(input: unknown): Promise<StageOutcome> {
 async function evaluations(control: BenchmarkControl, input: ResolvedBenchmarkInput): Promise<StageOutcome> {
   const { data } = input;
   const items = Array.isArray(data)
-    ? await control.run(() => io.prepareBenchmark({ benchmark: input.benchmark, data }))
+    ? await control.run(() => io().prepareBenchmark({ benchmark: input.benchmark, data }))
     : data;
   if (!items) return nothing();
   const budgets = input.budgets ?? [input.sampling.maxTokens];
@@ -61,7 +61,7 @@ async function withReport(
     ]) => (verdicts && scores ? [{ verdicts, scores }] : []),
   );
   if (evaluations.length === 0 || !patched('benchmark-report')) return outcome;
-  const report = await control.run(() => io.reportBenchmark({ context, items, evaluations }));
+  const report = await control.run(() => io().reportBenchmark({ context, items, evaluations }));
   return report ? { ...outcome, outputs: { ...outcome.outputs, report } } : outcome;
 }
 
@@ -80,7 +80,7 @@ async function evaluation(
     orders,
     votes,
   };
-  const found = await control.run(() => io.findBenchmark(stage));
+  const found = await control.run(() => io().findBenchmark(stage));
   if (found) return found;
   const sum = new Sum(votes, items.count * (orders.mode === 'both' ? 2 : 1));
   const startedAt = new Date().toISOString();
@@ -107,7 +107,7 @@ async function evaluation(
   const stopped = sum.judged < sum.total;
   return (
     (await control.run(() =>
-      io.scoreBenchmark({ ...stage, ...sum.totals, verdicts: sum.verdicts, startedAt, stopped }),
+      io().scoreBenchmark({ ...stage, ...sum.totals, verdicts: sum.verdicts, startedAt, stopped }),
     )) ?? nothing()
   );
 }

@@ -33,7 +33,7 @@ function evaluateRun(input: StageInput | undefined): Promise<StageOutcome> {
       pairs: sets[0]!,
       ...(sets[1] ? { matrix: sets[1] } : {}),
     };
-    const found = await io.findEvaluation(stage);
+    const found = await io(run.heartbeatSeconds).findEvaluation(stage);
     if (found) return found;
 
     const judgements: Record<string, ArtifactRef[]> = {};
@@ -57,7 +57,7 @@ function evaluateRun(input: StageInput | undefined): Promise<StageOutcome> {
         }
       }
     }
-    return io.scoreJudgements({ ...stage, judgements, tokens, seconds });
+    return io(run.heartbeatSeconds).scoreJudgements({ ...stage, judgements, tokens, seconds });
   });
 }
 

@@ -10,7 +10,7 @@ export function grpo(input?: StageInput): Promise<StageOutcome> {
   return stageWorkflow('grpo', ['model', 'pairs'], input, async (run, artifacts) => {
     const model = required(artifacts, 'model');
     const { recipe, seed } = run;
-    const data = await io.buildRlPrompts({
+    const data = await io(run.heartbeatSeconds).buildRlPrompts({
       recipe,
       seed,
       tokenizer: model,

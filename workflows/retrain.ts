@@ -73,7 +73,7 @@ class Retraining {
 
   async work(): Promise<RetrainReport> {
     const { alias, watch, minNewPairs } = this.settings;
-    const champion = await io.readChampion({ alias });
+    const champion = await io().readChampion({ alias });
     const seen = champion.candidate?.trainedOn?.files ?? {};
     const found = watch === undefined ? undefined : await newPairs(watch, seen);
     if (found) this.show({ newPairs: found.newPairs });
@@ -82,7 +82,7 @@ class Retraining {
     }
     const result = await this.train(champion, found?.data);
     if (result.state !== 'completed') return this.end('kept', `The training run was ${result.state}.`);
-    const judged = await io.describeCandidate({
+    const judged = await io().describeCandidate({
       run: result,
       ...(found ? { trainedOn: { pairs: found.pairs, files: found.files } } : {}),
     });
@@ -124,7 +124,7 @@ class Retraining {
     for (let round = 1; round <= MOST_COMPARISONS; round++) {
       const reason = await this.reasonToPromote(judged, champion);
       if (reason === undefined) return this.report;
-      const promotion: PromotionResult = await io.promoteCandidate({
+      const promotion: PromotionResult = await io().promoteCandidate({
         alias,
         candidate: judged.candidate,
         move: { by: this.settings.startedBy, reason },
@@ -134,7 +134,7 @@ class Retraining {
         return this.end('promoted', reason, promotion.version);
       if (promotion.status === 'superseded')
         return this.end('promoted', `${reason} It has been replaced since.`, promotion.version);
-      champion = await io.readChampion({ alias });
+      champion = await io().readChampion({ alias });
     }
     return this.end('kept', `The champion changed ${MOST_COMPARISONS} times during the comparison.`);
   }
@@ -159,7 +159,7 @@ class Retraining {
       pairs,
       recipe: champion.recipe,
     });
-    const comparison = await io.compareJudges({ champion: judgedByChampion, candidate: [verdicts] });
+    const comparison = await io().compareJudges({ champion: judgedByChampion, candidate: [verdicts] });
     this.show({ comparison });
     const better = comparison.difference > 0 && comparison.pValue < this.settings.significance;
     return this.ask(describe(comparison), better);
@@ -210,8 +210,8 @@ type Watched = NonNullable<ResolvedRetrainInput['watch']>;
 
 function newPairs(watch: Watched, seen: Record<string, string>): Promise<WatchedPairs> {
   return typeof watch === 'string'
-    ? io.findNewPairs({ prefix: watch, seen })
-    : io.findNewHubPairs({ watched: watch, seen });
+    ? io().findNewPairs({ prefix: watch, seen })
+    : io().findNewHubPairs({ watched: watch, seen });
 }
 
 function placeOf(watch: Watched): string {

@@ -13,7 +13,11 @@ export function reward(input?: StageInput): Promise<StageOutcome> {
   return stageWorkflow('reward', ['model', 'pairs'], input, async (run, artifacts) => {
     const model = required(artifacts, 'model');
     const { recipe } = run;
-    const data = await io.buildRewardSet({ recipe, tokenizer: model, pairs: required(artifacts, 'pairs') });
+    const data = await io(run.heartbeatSeconds).buildRewardSet({
+      recipe,
+      tokenizer: model,
+      pairs: required(artifacts, 'pairs'),
+    });
     return train(run, 'reward', { model, data });
   });
 }

@@ -19,7 +19,7 @@ import {
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { RunPlan } from '../activities/interface.js';
 import type { StageContext, StageOutcome, TimedOutcome } from '../activities/stage-outcome.js';
-import { expectHeartbeats, planning } from './activities.js';
+import { planning } from './activities.js';
 import { adoptedStages, takesOver, type AdoptedStages } from './adopted-stages.js';
 import { renderDetails } from './details.js';
 import { policyOf } from './errors.js';
@@ -92,7 +92,6 @@ export class RunControl implements SpendingHost {
         throw isCancellation(error) ? error : surfaced(error);
       }
     }
-    expectHeartbeats(run.heartbeatSeconds);
     run.show();
     return run;
   }

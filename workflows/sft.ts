@@ -10,7 +10,11 @@ export function sft(input?: StageInput): Promise<StageOutcome> {
   return stageWorkflow('sft', ['model', 'traces'], input, async (run, artifacts) => {
     const model = required(artifacts, 'model');
     const { recipe } = run;
-    const data = await io.buildSftSet({ recipe, tokenizer: model, traces: required(artifacts, 'traces') });
+    const data = await io(run.heartbeatSeconds).buildSftSet({
+      recipe,
+      tokenizer: model,
+      traces: required(artifacts, 'traces'),
+    });
     return train(run, 'sft', { model, data });
   });
 }

@@ -17,7 +17,7 @@ export function output(outcome: StageOutcome, name: string): ArtifactRef {
 /** Pairs in, checked and split; with the tokenizer and the warm-up documents made from the same data. */
 export function prepareDataset(run: RunControl): Promise<TimedOutcome> {
   return run.stage('dataset', () =>
-    io.prepareDataset({
+    io(run.heartbeatSeconds).prepareDataset({
       context: run.context,
       seed: run.seed,
       recipe: run.recipe,
@@ -87,7 +87,7 @@ export function evaluateJudges(
 
 export function writeReport(run: RunControl): Promise<TimedOutcome> {
   return run.stage('report', () =>
-    io.writeReport({
+    io(run.heartbeatSeconds).writeReport({
       context: run.context,
       recipe: run.recipe,
       recipeRef: run.plan.recipeRef,

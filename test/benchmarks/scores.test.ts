@@ -173,7 +173,9 @@ describe('paired comparison', () => {
     expect(() => comparePaired(judge('AB'), bothOrders('AB', { pairId: 'x' }))).toThrow(
       /no judged item in common/,
     );
-    expect(() => comparePaired(judge('AB'), [...judge('AB'), ...judge('AB')])).toThrow(/judged twice/);
+    expect(() => comparePaired(judge('AB'), [...judge('AB'), ...judge('AB')])).toThrow(
+      /second judge judged A p0 twice/,
+    );
   });
 
   it('agrees with the accuracies of both judges, and turns round when they change places', () => {
