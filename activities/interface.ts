@@ -1,5 +1,5 @@
 /** Signatures of all activities, by the kind of worker that runs them; workflows import nothing but these types. */
-import type { BenchmarkName } from '../benchmarks/item.js';
+import type { BenchmarkName } from '../benchmarks/names.js';
 import type { Recipe } from '../recipes/schema.js';
 import type { PreparedItems, ResolvedBenchmarkInput } from '../workflows/benchmark-input.js';
 import type { ResolvedRunInput } from '../workflows/inputs.js';

@@ -14,8 +14,10 @@ export { accuracyTable, averageOf, isRight, scoreJudgements, sectionOf } from '.
 export type { AccuracyTable, Average } from './score.js';
 export { STYLE_BANDS, STYLE_NAMES, styleBand, styleMatrix } from './style-matrix.js';
 export type { StyleMatrix } from './style-matrix.js';
-export { BENCHMARKS, goldPosition, itemKey } from './item.js';
-export type { BenchmarkItem, BenchmarkMessage, BenchmarkName, ItemIdentity, StyleLevel } from './item.js';
+export { BENCHMARKS } from './names.js';
+export type { BenchmarkName } from './names.js';
+export { goldPosition, itemKey } from './item.js';
+export type { BenchmarkItem, BenchmarkMessage, ItemIdentity, StyleLevel } from './item.js';
 export { RECORD_VERDICTS, verdictRecordSchema } from './verdict-record.js';
 export type { RecordVerdict, VerdictRecord } from './verdict-record.js';
 export { VERDICT_FILE_SCHEMA, verdictHeaderSchema } from './verdict-protocol.js';

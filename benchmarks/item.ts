@@ -1,8 +1,6 @@
 /** One comparison of a published benchmark, whatever file it came from. */
 import { createHash } from 'node:crypto';
-
-export const BENCHMARKS = ['rewardbench', 'rm-bench', 'rmb'] as const;
-export type BenchmarkName = (typeof BENCHMARKS)[number];
+import type { BenchmarkName } from './names.js';
 
 /** Style of an RM-Bench answer: 0 concise, 1 detailed plain text, 2 detailed with markdown. */
 export type StyleLevel = 0 | 1 | 2;

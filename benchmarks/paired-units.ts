@@ -1,5 +1,5 @@
 /** Verdicts as units that two judges can be compared on: what a benchmark counts, with what it shares its luck with. */
-import type { BenchmarkName } from './item.js';
+import type { BenchmarkName } from './names.js';
 import { itemKey } from './item.js';
 import type { Judgement } from './judgement.js';
 import { outcomeOf, outcomeRules } from './outcome.js';

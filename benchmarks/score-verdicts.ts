@@ -1,7 +1,8 @@
 /** From checked verdict records to the score of a benchmark: the one way for every judge and every file. */
 import type { Convention } from './conventions.js';
 import { CONVENTION_MEANING, DEFAULT_RULE } from './conventions.js';
-import type { BenchmarkName, ItemIdentity } from './item.js';
+import type { ItemIdentity } from './item.js';
+import type { BenchmarkName } from './names.js';
 import { itemKey } from './item.js';
 import { decisionOf, isError } from './outcome.js';
 import type { OrderStats } from './orders.js';

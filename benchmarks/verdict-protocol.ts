@@ -1,6 +1,6 @@
 /** How verdicts were made: the first line of a verdict file, so that its numbers can be compared and made again. */
 import { z } from 'zod';
-import { BENCHMARKS } from './item.js';
+import { BENCHMARKS } from './names.js';
 
 export const VERDICT_FILE_SCHEMA = 'rmr1-verdicts/1';
 

@@ -1,7 +1,7 @@
 /** One line of a verdict file: what a judge said about one benchmark item, in a form anyone can write. */
 import { z } from 'zod';
 import type { ItemIdentity } from './item.js';
-import { BENCHMARKS } from './item.js';
+import { BENCHMARKS } from './names.js';
 
 /** `both` and `none` are errors of the judge's format; `tie` is a verdict of judges that may declare one. */
 export const RECORD_VERDICTS = ['A', 'B', 'both', 'none', 'tie'] as const;

@@ -1,6 +1,6 @@
 /** Option values of the command line, checked where they are read. No heavy imports: `--help` loads this file. */
 import { InvalidArgumentError } from 'commander';
-import { STAGE_NAMES } from './stage-names.js';
+import { STAGE_NAMES } from './choices.js';
 
 /** Gather a repeatable option. */
 export function collect(value: string, before: string[] = []): string[] {

@@ -3,41 +3,20 @@
  * Sandbox-safe (no Node imports): the workflow, the client and the activities check with the same schema.
  */
 import { z } from 'zod';
+import { architectureSchema, grpoJobSchema, optimizerSchema, supervisedJobSchema } from '../engine/job.js';
+import { PROMPT_VERSIONS } from '../judge/prompt/versions.js';
 
-const architecture = z.strictObject({
-  hiddenSize: z.int().positive(),
-  layers: z.int().positive(),
-  heads: z.int().positive(),
-  kvHeads: z.int().positive(),
-  intermediateSize: z.int().positive(),
-  maxLength: z.int().min(16).describe('longest sequence in tokens, prompt and completion together'),
-});
+const architecture = architectureSchema
+  .pick({ hiddenSize: true, layers: true, heads: true, kvHeads: true, intermediateSize: true })
+  .extend({
+    maxLength: z.int().min(16).describe('longest sequence in tokens, prompt and completion together'),
+  });
 
-/** Low-rank adapters on a frozen model; the engine's defaults. */
-const lora = z.strictObject({
-  rank: z.int().positive().default(16),
-  alpha: z.number().positive().default(32),
-  targets: z
-    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
-    .min(1)
-    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
-});
-
-/** How a stage's training fits into memory. */
-const memory = {
-  lora: lora.optional().describe('train adapters instead of the whole model'),
-  recompute: z.boolean().optional().describe('less memory, about a quarter slower'),
-  microBatchTokens: z.int().min(128).optional().describe('default: by the size of the model'),
-};
+/** How a stage's training fits into memory: the engine's fields and defaults. */
+const memory = supervisedJobSchema.pick({ lora: true, recompute: true, microBatchTokens: true }).shape;
 
 const optimizer = {
-  learningRate: z.number().positive(),
-  schedule: z.enum(['constant', 'linear', 'cosine', 'flat-linear']).default('constant'),
-  warmupSteps: z.int().nonnegative().default(0),
-  flatShare: z.number().min(0).max(1).default(0.6),
-  finalShare: z.number().min(0).max(1).default(0),
-  weightDecay: z.number().min(0).default(0.01),
-  gradClip: z.number().positive().default(1),
+  ...optimizerSchema.omit({ beta1: true, beta2: true, epsilon: true }).shape,
   checkpointEverySteps: z.int().positive().default(50),
 };
 
@@ -108,10 +87,12 @@ const pretrainedBase = z.strictObject({
 
 const base = z.discriminatedUnion('kind', [scratchBase, pretrainedBase]);
 
+export const ORACLE_PROVIDERS = ['local', 'openai', 'anthropic', 'none'] as const;
+
 const oracleSettings = z.strictObject({
   /** `local` is the oracle service of the local stack; `openai` any OpenAI-compatible endpoint. */
   provider: z
-    .enum(['local', 'openai', 'anthropic', 'none'])
+    .enum(ORACLE_PROVIDERS)
     .default('openai')
     .describe('none: no oracle; the student learns from its own judgements that turn out right'),
   mode: z
@@ -224,27 +205,26 @@ const reward = z.strictObject({
 });
 
 const grpo = z.strictObject({
-  steps: z.int().positive(),
-  promptsPerStep: z.int().positive(),
-  groupSize: z.int().min(2).default(7),
-  miniBatches: z.int().positive().default(1).describe('optimiser updates per rollout batch'),
-  temperature: z.number().positive().default(1),
-  maxNewTokens: z.int().positive(),
-  clip: z.number().positive().default(0.2),
-  klCoefficient: z.number().min(0).default(0.001),
+  ...grpoJobSchema.pick({
+    steps: true,
+    promptsPerStep: true,
+    groupSize: true,
+    miniBatches: true,
+    temperature: true,
+    maxNewTokens: true,
+    clip: true,
+    klCoefficient: true,
+    objective: true,
+    clipHigh: true,
+    maxDraws: true,
+    topP: true,
+  }).shape,
   reasoningShare: z
     .number()
     .min(0)
     .max(1)
     .optional()
     .describe('share of reasoning prompts; default: as in the data'),
-  objective: z
-    .enum(['grpo', 'dapo', 'dr-grpo', 'gspo'])
-    .optional()
-    .describe('form of the objective; default: grpo'),
-  clipHigh: z.number().positive().optional().describe('upper clip; default: 0.28 for dapo, else as clip'),
-  maxDraws: z.int().min(1).optional().describe('dapo: rounds of rollouts a step may take; default 3'),
-  topP: z.number().gt(0).max(1).optional().describe('rollouts draw from the likeliest tokens only'),
   ...memory,
   ...optimizer,
 });
@@ -294,7 +274,7 @@ const fields = z.strictObject({
       'reinforcement learning starts from the base itself: no distillation and no fine-tuning (models that reason already)',
     ),
   /** How pairs are shown to the student; the oracle's prompt is `distill.promptVersion`. */
-  promptVersion: z.enum(['cor-v1', 'plain-v1', 'compact-v1']),
+  promptVersion: z.enum(PROMPT_VERSIONS),
   data,
   base,
   oracle,

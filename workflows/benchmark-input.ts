@@ -1,6 +1,7 @@
 /** Input of `evaluate` with a benchmark instead of a run's own pairs: which items, which judge, how it is asked. */
 import { z } from 'zod';
 import { artifactRefSchema } from '../activities/artifacts/ref.js';
+import { BENCHMARKS } from '../benchmarks/names.js';
 import { judgeSettingsSchema, samplingSchema } from './judge-settings.js';
 
 /** Items that were read and stored. */
@@ -16,7 +17,7 @@ export type PreparedItems = z.infer<typeof preparedItemsSchema>;
 
 export const benchmarkInputSchema = z
   .strictObject({
-    benchmark: z.enum(['rewardbench', 'rm-bench', 'rmb']),
+    benchmark: z.enum(BENCHMARKS),
     data: z
       .union([z.array(z.string().min(1)).min(1), preparedItemsSchema])
       .describe('files that every worker can read, or hub:owner/name'),

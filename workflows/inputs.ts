@@ -1,7 +1,7 @@
 /** Input and output of the workflows. One JSON object each, every field defaulted, unknown fields refused. */
 import { z } from 'zod';
 import { artifactRefSchema } from '../activities/artifacts/ref.js';
-import { recipeSchema } from '../recipes/schema.js';
+import { ORACLE_PROVIDERS, recipeSchema } from '../recipes/schema.js';
 
 /** Stages of the pipeline in order; `gates` and `startFrom` name them. */
 export const STAGES = ['dataset', 'base', 'distill', 'sft', 'grpo', 'evaluate', 'report'] as const;
@@ -22,7 +22,7 @@ export const trainRewardModelInputSchema = z.strictObject({
   seed: z.int().nonnegative().optional().describe("default: the recipe's"),
   oracle: z
     .strictObject({
-      provider: z.enum(['local', 'openai', 'anthropic', 'none']).optional(),
+      provider: z.enum(ORACLE_PROVIDERS).optional(),
       baseUrl: z.url().optional(),
       model: z.string().optional(),
     })

@@ -1,8 +1,9 @@
 /** Which judge is asked, and how: part of the input of `evaluate` and of `rmr1 serve`. Sandbox-safe, like all inputs. */
 import { z } from 'zod';
 import { artifactRefSchema } from '../activities/artifacts/ref.js';
+import { PROMPT_VERSIONS } from '../judge/prompt/versions.js';
 
-const promptVersion = z.enum(['cor-v1', 'plain-v1', 'compact-v1']);
+const promptVersion = z.enum(PROMPT_VERSIONS);
 
 const endpointFields = {
   baseUrl: z

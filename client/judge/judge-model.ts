@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { PROMPT_VERSIONS, type PromptVersion } from '../../judge/prompt/build.js';
+import { PROMPT_VERSIONS, type PromptVersion } from '../../judge/prompt/versions.js';
 import { homeDirectory } from '../../infra/environment.js';
 import type { Recipe } from '../../recipes/schema.js';
 import type { ArtifactRef } from '../../activities/artifacts/ref.js';

@@ -1,5 +1,8 @@
 /** Commands that need no run: data, recipes, and a judge at work. */
 import { Option } from 'commander';
+import { CONVENTIONS } from '../../benchmarks/conventions.js';
+import { BENCHMARKS } from '../../benchmarks/names.js';
+import { PROMPT_VERSIONS } from '../../judge/prompt/versions.js';
 import { collect, setting, wholeNumber } from '../options.js';
 import type { AddCommand } from '../program.js';
 
@@ -55,7 +58,7 @@ export function addDataCommands(add: AddCommand): void {
       new Option(
         '--prompt-version <name>',
         "how a pair is shown (default: as in the run's recipe, else compact-v1)",
-      ).choices(['compact-v1', 'cor-v1', 'plain-v1']),
+      ).choices(PROMPT_VERSIONS),
     )
     .option('--max-new-tokens <n>', 'longest judgement', wholeNumber);
 
@@ -76,9 +79,7 @@ export function addDataCommands(add: AddCommand): void {
     () => import('../commands/score.js'),
   )
     .addOption(
-      new Option('--benchmark <name>', 'the rules to score by')
-        .choices(['rewardbench', 'rm-bench', 'rmb'])
-        .makeOptionMandatory(),
+      new Option('--benchmark <name>', 'the rules to score by').choices(BENCHMARKS).makeOptionMandatory(),
     )
     .requiredOption('--verdicts <files...>', 'JSONL of verdict records, plain or gzip; docs/benchmarks.md')
     .option(
@@ -94,6 +95,6 @@ export function addDataCommands(add: AddCommand): void {
       new Option(
         '--convention <names...>',
         'other published readings of the rules, named in the output',
-      ).choices(['errors-half', 'ties-lose', 'prior-sets', 'release-cells']),
+      ).choices(CONVENTIONS),
     );
 }

@@ -1,5 +1,8 @@
 /** Commands that put a judge to work on its own. */
 import { Option, type Command } from 'commander';
+import { BENCHMARKS } from '../../benchmarks/names.js';
+import { PROMPT_VERSIONS } from '../../judge/prompt/versions.js';
+import { JUDGES } from '../choices.js';
 import { collect, port, price, wholeNumber, wholeNumbers } from '../options.js';
 import type { AddCommand } from '../program.js';
 
@@ -14,9 +17,7 @@ export function addJudgeCommands(add: AddCommand): void {
     ),
   )
     .addOption(
-      new Option('--benchmark <name>', 'whose items and rules')
-        .choices(['rewardbench', 'rm-bench', 'rmb'])
-        .makeOptionMandatory(),
+      new Option('--benchmark <name>', 'whose items and rules').choices(BENCHMARKS).makeOptionMandatory(),
     )
     .requiredOption('--data <sources...>', 'files, folders, or hub:owner/name; docs/benchmarks.md')
     .addOption(
@@ -75,32 +76,14 @@ export function addJudgeCommands(add: AddCommand): void {
 /** Which judge, and how it writes. */
 function addJudgeOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--judge <kind>', 'default: openai with --base-url, else local').choices([
-        'local',
-        'openai',
-        'scalar',
-        'likelihood',
-        'pointwise',
-        'majority',
-        'length',
-        'random',
-        'oracle',
-      ]),
-    )
+    .addOption(new Option('--judge <kind>', 'default: openai with --base-url, else local').choices(JUDGES))
     .option(
       '--model <ref>',
       'local, likelihood, and scalar without --base-url: a finished run or a model directory; endpoints: the name there (majority: repeat it)',
       collect,
     )
     .option('--base-url <url>', 'OpenAI-compatible endpoint; its key is RMR1_JUDGE_API_KEY or OPENAI_API_KEY')
-    .addOption(
-      new Option('--prompt-version <name>', 'how a pair is shown').choices([
-        'compact-v1',
-        'cor-v1',
-        'plain-v1',
-      ]),
-    )
+    .addOption(new Option('--prompt-version <name>', 'how a pair is shown').choices(PROMPT_VERSIONS))
     .option('--max-tokens <n>', 'completion budget', wholeNumber)
     .option('--temperature <t>', 'default 0', Number)
     .option('--concurrency <n>', 'most questions in flight at an endpoint; found out below that', wholeNumber)

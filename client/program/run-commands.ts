@@ -1,5 +1,6 @@
 /** Commands that start runs and look at them. */
 import { Option } from 'commander';
+import { ORACLE_PROVIDERS, RUN_STATES } from '../choices.js';
 import { setting, stages, usd, wholeNumber } from '../options.js';
 import type { AddCommand } from '../program.js';
 
@@ -14,12 +15,9 @@ export function addRunCommands(add: AddCommand): void {
     .option('--data <file>', 'JSONL of preference pairs, plain or gzip')
     .option('--recipe <name>', 'recipe to follow; `rmr1 recipes` lists them', 'scratch')
     .addOption(
-      new Option('--oracle <provider>', "whose traces are distilled (default: the recipe's)").choices([
-        'local',
-        'openai',
-        'anthropic',
-        'none',
-      ]),
+      new Option('--oracle <provider>', "whose traces are distilled (default: the recipe's)").choices(
+        ORACLE_PROVIDERS,
+      ),
     )
     .option('--oracle-url <url>', 'address of the endpoint')
     .option('--oracle-model <name>', 'model of the oracle')
@@ -50,18 +48,7 @@ export function addRunCommands(add: AddCommand): void {
     'rmr1 runs --state awaiting-approval',
     () => import('../commands/runs.js'),
   )
-    .addOption(
-      new Option('--state <state>', 'only runs in this state').choices([
-        'running',
-        'paused',
-        'awaiting-approval',
-        'awaiting-correction',
-        'completed',
-        'failed',
-        'rejected',
-        'cancelled',
-      ]),
-    )
+    .addOption(new Option('--state <state>', 'only runs in this state').choices(RUN_STATES))
     .option('--limit <n>', 'at most so many', wholeNumber, 50);
 
   add(

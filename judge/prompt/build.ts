@@ -3,10 +3,7 @@ import { buildCompactV1, extractCompactV1 } from './compact-v1.js';
 import { buildCorV1, extractCorV1 } from './cor-v1.js';
 import type { ShownPair } from './layout.js';
 import { buildPlainV1, extractPlainV1 } from './plain-v1.js';
-
-/** Versions are never changed once released: their names are part of cache keys and stage keys. */
-export const PROMPT_VERSIONS = ['cor-v1', 'plain-v1', 'compact-v1'] as const;
-export type PromptVersion = (typeof PROMPT_VERSIONS)[number];
+import { PROMPT_VERSIONS, type PromptVersion } from './versions.js';
 
 const BUILD: Record<PromptVersion, (shown: ShownPair) => Message[]> = {
   'cor-v1': buildCorV1,

@@ -1,6 +1,6 @@
 import type { Message, Position, PresentedPair } from '../pair.js';
 import { buildPrompt } from './build.js';
-import type { PromptVersion } from './build.js';
+import type { PromptVersion } from './versions.js';
 
 const CORRECTION = /^That verdict is wrong: \[\[([AB])\]\] is the better reply\./;
 

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Message, Pair, Position } from '../../judge/pair.js';
 import { present } from '../../judge/pair.js';
-import { PROMPT_VERSIONS, buildPrompt, extractPair } from '../../judge/prompt/build.js';
+import { buildPrompt, extractPair } from '../../judge/prompt/build.js';
+import { PROMPT_VERSIONS } from '../../judge/prompt/versions.js';
 import { extractHint, hintMessages } from '../../judge/prompt/hint.js';
 
 /** Texts that try to leave their section: our own tags, escaped and doubly escaped ones, and loose halves of them. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { present } from '../../judge/pair.js';
 import type { Pair, Position } from '../../judge/pair.js';
 import { buildPrompt } from '../../judge/prompt/build.js';
-import type { PromptVersion } from '../../judge/prompt/build.js';
+import type { PromptVersion } from '../../judge/prompt/versions.js';
 import { hintMessages } from '../../judge/prompt/hint.js';
 import { correctnessReward, oracleAgrees } from '../../judge/reward.js';
 import { traceProblems } from '../../judge/trace.js';
