@@ -2,20 +2,14 @@
  * What users get wrong, against real servers: each case ends with one clear message and nothing published, from the
  * command line and, where a client did not look first, as the failure on the workflow's own page.
  */
-import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { WorkflowFailedError } from '@temporalio/client';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { platform, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ArtifactRef } from '../../activities/artifacts/ref.js';
-import { createS3Client } from '../../activities/artifacts/s3-client.js';
 import { freePort } from '../../infra/local/ports.js';
-import { rootCause } from '../../workflows/root-cause.js';
-import { runCommand, type CommandEnd } from '../support/command.js';
+import { runCommand } from '../support/command.js';
+import { expectOneMessage, failureOf, pendingFailure, rerun } from '../support/failures.js';
 import { TestMachine } from '../support/machine.js';
-import { TINY } from '../support/tiny-recipe.js';
 import { until } from '../support/until.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'rmr1-bad-input-'));
@@ -36,6 +30,7 @@ const file = (name: string, text: string): string => {
 let machine: TestMachine;
 let closed: string;
 let runs = 0;
+const nextId = () => `bad-${++runs}`;
 
 beforeAll(async () => {
   machine = await TestMachine.start();
@@ -48,47 +43,6 @@ afterAll(async () => {
 });
 
 const published = () => machine.store.listKeys('manifests/');
-
-function expectOneMessage({ code, stderr, stdout }: CommandEnd, exit: number, message: RegExp): void {
-  expect(stderr).toMatch(message);
-  expect(code, stderr).toBe(exit);
-  expect(stdout + stderr).not.toMatch(/^\s+at .*:\d+:\d+/m);
-  expect(stderr).not.toContain('defect');
-  const mentions = stderr.split('\n').filter((line) => /^(rmr1|error): /.test(line));
-  expect(mentions).toHaveLength(1);
-}
-
-/** The failure on the workflow's page. */
-async function failureOf(input: unknown): Promise<{ type: string; message: string }> {
-  const handle = await machine.start('trainRewardModel', input, `bad-${++runs}`);
-  const error = await handle.result().then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(WorkflowFailedError);
-  const { cause } = error as WorkflowFailedError;
-  // The page shows the failure itself, not a wrapper around it.
-  expect(cause?.message).toBe(rootCause(cause).message);
-  expect(cause?.message).not.toMatch(/^\s+at /m);
-  return rootCause(cause);
-}
-
-/** What the page of a run says about an activity that is tried again; the run is cancelled then. */
-async function pendingFailure(input: unknown): Promise<string> {
-  const handle = await machine.start('trainRewardModel', input, `bad-${++runs}`);
-  const message = await until('the failure of an activity', async () => {
-    const { raw } = await handle.describe();
-    return raw.pendingActivities?.find(({ lastFailure }) => lastFailure)?.lastFailure?.message ?? undefined;
-  });
-  await handle.cancel();
-  await expect(handle.result()).rejects.toThrow();
-  return message;
-}
-
-/** Wait until a run asks for a correction, and take its problem. */
-function problemOf(workflowId: string) {
-  return until(`the problem of ${workflowId}`, async () => (await machine.progress(workflowId))?.problem);
-}
 
 interface Case {
   name: string;
@@ -241,7 +195,7 @@ describe('a workflow that was started without the client', () => {
     '$name: fails with the same message',
     async ({ name, input, type, message }) => {
       const before = await published();
-      const failure = await failureOf(input);
+      const failure = await failureOf(machine, input, nextId());
       expect(failure.type).toBe(type);
       expect(failure.message).toMatch(name === 'an unknown input field' ? /stepz/ : message);
       expect(await published()).toEqual(before);
@@ -249,21 +203,29 @@ describe('a workflow that was started without the client', () => {
   );
 
   test('an oracle that does not answer: the check is repeated, its last failure stands on the page', async () => {
-    const message = await pendingFailure({
-      recipe: 'scratch',
-      data: good,
-      oracle: { ...local, baseUrl: `http://${closed}/v1` },
-    });
+    const message = await pendingFailure(
+      machine,
+      {
+        recipe: 'scratch',
+        data: good,
+        oracle: { ...local, baseUrl: `http://${closed}/v1` },
+      },
+      nextId(),
+    );
     expect(message).toMatch(/oracle at http:\/\/127\.0\.0\.1:\d+\/v1 did not answer/);
   });
 
   test('an oracle that refuses the key', async () => {
     const oracle = await machine.startOracle([], { RMR1_ORACLE_KEY: 'right' });
-    const failure = await failureOf({
-      recipe: 'scratch',
-      data: good,
-      oracle: { ...local, baseUrl: oracle.baseUrl },
-    });
+    const failure = await failureOf(
+      machine,
+      {
+        recipe: 'scratch',
+        data: good,
+        oracle: { ...local, baseUrl: oracle.baseUrl },
+      },
+      nextId(),
+    );
     expect(failure.type).toBe('OracleCredentials');
     expect(failure.message).toMatch(/refused the key \(HTTP 401\)/);
 
@@ -275,7 +237,7 @@ describe('a workflow that was started without the client', () => {
     await machine.stopWorkers();
     await machine.startWorker({ RMR1_ORACLE_KEY: 'right' });
     try {
-      const again = await rerun(`bad-${runs}`);
+      const again = await rerun(machine, `bad-${runs}`);
       await until('the checks passed', async () => (await machine.progress(again))?.stage !== undefined);
       await machine.client.workflow.getHandle(again).cancel();
     } finally {
@@ -284,133 +246,3 @@ describe('a workflow that was started without the client', () => {
     }
   });
 });
-
-describe('a store that is not what it was', () => {
-  test('a corrupt artefact: the run says which and waits; the command says the same', async () => {
-    const id = `bad-${++runs}`;
-    const handle = await machine.start('trainRewardModel', { overrides: TINY, gates: ['dataset'] }, id);
-    await until('the gate', async () => (await machine.progress(id))?.state === 'awaiting-approval');
-    const before = await published();
-    const [dataset] = (await machine.progress(id))!.stages;
-    const { documents } = dataset!.outputs as Record<string, ArtifactRef>;
-    await overwrite(documents!);
-    await handle.executeUpdate('approve', { args: [{}] });
-
-    const problem = await problemOf(id);
-    expect(problem).toMatchObject({ stage: 'base', type: 'CorruptArtifact' });
-    expect(problem.message).toContain(documents!.uri);
-    expect(problem.message).toMatch(/is corrupt: its sha256 is .* Delete that object and run the stage/);
-    expectOneMessage(await runCommand(['watch', id], machine.environment()), 5, /is corrupt/);
-    expect(await published()).toEqual(before);
-
-    // The remedy of the operations manual: what is bad goes, and a rerun makes it again.
-    await machine.store.deleteJson(keyOf(documents!));
-    await machine.forget('dataset');
-    await handle.cancel();
-    await expect(handle.result()).rejects.toThrow();
-    const again = await rerun(id);
-    const handleOfRerun = machine.client.workflow.getHandle(again);
-    await until('the gate', async () => (await machine.progress(again))?.state === 'awaiting-approval');
-    await handleOfRerun.executeUpdate('approve', { args: [{}] });
-    await until('the stage after base', async () => (await machine.progress(again))?.stage === 'distill');
-    expect(await machine.store.has(documents!)).toBe(true);
-    await handleOfRerun.cancel();
-    await expect(handleOfRerun.result()).rejects.toThrow();
-    await machine.forget('base');
-    await machine.forget('dataset');
-  });
-
-  test('credentials of the worker that the store refuses', async () => {
-    await machine.stopWorkers();
-    await machine.startWorker({ AWS_SECRET_ACCESS_KEY: 'wrong' });
-    try {
-      const failure = await failureOf({});
-      expect(failure.type).toBe('StorageCredentials');
-      expect(failure.message).toMatch(/refused access.*AWS_SECRET_ACCESS_KEY/);
-    } finally {
-      await machine.stopWorkers();
-      await machine.startWorker();
-    }
-  });
-
-  test('a store that the worker cannot reach', async () => {
-    await machine.stopWorkers();
-    await machine.startWorker({ RMR1_S3_ENDPOINT: `http://${closed}`, RMR1_S3_PATIENCE_MS: '500' });
-    try {
-      expect(await pendingFailure({})).toMatch(/Cannot reach S3 at http:\/\/127\.0\.0\.1:\d+/);
-    } finally {
-      await machine.stopWorkers();
-      await machine.startWorker();
-    }
-  });
-
-  /** Same length, other content. */
-  async function overwrite(artifact: ArtifactRef): Promise<void> {
-    const { bucket: Bucket } = machine.s3.settings;
-    const client = createS3Client(machine.s3.settings);
-    try {
-      const Body = Buffer.alloc(artifact.bytes, '?');
-      await client.send(new PutObjectCommand({ Bucket, Key: keyOf(artifact), Body }));
-    } finally {
-      client.destroy();
-    }
-  }
-});
-
-/** Where the object of an artefact lies in the bucket. */
-function keyOf({ uri }: ArtifactRef): string {
-  return uri.slice(`s3://${machine.s3.settings.bucket}/`.length);
-}
-
-/** `rmr1 rerun RUN`. @returns the id of the new run. */
-async function rerun(run: string): Promise<string> {
-  const { code, stdout, stderr } = await runCommand(['rerun', run, '--json'], machine.environment());
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return (JSON.parse(stdout) as { workflowId: string }).workflowId;
-}
-
-describe('a full disk', () => {
-  test('stops the trainer; the run says so and waits; with more room it goes on', async (context) => {
-    const disk = join(dir, 'small-disk');
-    const impossible = mountSmallDisk(disk);
-    context.skip(impossible !== undefined, impossible);
-    const before = await published();
-    await machine.stopWorkers();
-    await machine.startWorker({ RMR1_HOME: disk });
-    const id = `bad-${++runs}`;
-    const handle = await machine.start('trainRewardModel', { overrides: TINY, seed: 77 }, id);
-    try {
-      const problem = await problemOf(id);
-      expect(problem).toMatchObject({ stage: 'base', type: 'DiskFull' });
-      expect(problem.message).toMatch(/space/i);
-      expectOneMessage(await runCommand(['watch', id], machine.environment()), 5, /space/i);
-      const since = (await published()).filter((key) => !before.includes(key));
-      expect(since.filter((key) => !key.startsWith('manifests/dataset/'))).toEqual([]);
-
-      // The remedy of the operations manual.
-      execFileSync('mount', ['-o', 'remount,size=64m', disk]);
-      await handle.executeUpdate('correct', { args: [{}] });
-      await until('the stage after base', async () => (await machine.progress(id))?.stage === 'distill');
-    } finally {
-      await handle.cancel();
-      await handle.result().catch(() => undefined);
-      await machine.stopWorkers();
-      // Lazily: the trainer may still be on its way out.
-      execFileSync('umount', ['-l', disk]);
-      await machine.startWorker();
-    }
-  });
-});
-
-/** Mount a disk of 256 KiB. @returns why that is not possible, if so. */
-function mountSmallDisk(at: string): string | undefined {
-  if (platform() !== 'linux') return 'a small disk is mounted on Linux only';
-  if (process.getuid?.() !== 0) return 'only root can mount a small disk';
-  try {
-    mkdirSync(at);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', at], { stdio: 'pipe' });
-    return undefined;
-  } catch (error) {
-    return `a small disk cannot be mounted here: ${(error as Error).message.trim().split('\n').at(-1)}`;
-  }
-}
