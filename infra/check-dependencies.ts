@@ -19,6 +19,7 @@ const READ_IN_FILE: Record<string, string> = { unionfs: 'Unlicense' };
 
 interface LockedPackage {
   version?: string;
+  dev?: boolean;
   license?: string;
   integrity?: string;
   link?: boolean;
@@ -26,9 +27,8 @@ interface LockedPackage {
 
 /** What is wrong with the dependencies: one sentence each. */
 export function dependencyProblems(root = projectRoot()): string[] {
-  const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8')) as unknown;
-  const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
-  const declared = read('package.json') as Record<string, Record<string, string> | undefined>;
+  const packages = lockedPackages(root);
+  const declared = readJson(root, 'package.json') as Record<string, Record<string, string> | undefined>;
   const problems: string[] = [];
   for (const [path, { version, license, integrity, link }] of Object.entries(packages)) {
     if (path === '' || link) continue;
@@ -43,6 +43,22 @@ export function dependencyProblems(root = projectRoot()): string[] {
       if (!/^\d+\.\d+\.\d+$/.test(range)) problems.push(`${name}: '${range}' is not an exact version.`);
   }
   return problems;
+}
+
+/** How many packages the lock file names, on whatever platform they are for. */
+function dependencyCounts(root = projectRoot()): { shipped: number; development: number } {
+  const packages = Object.entries(lockedPackages(root)).filter(([path, { link }]) => path !== '' && !link);
+  const development = packages.filter(([, { dev }]) => dev).length;
+  return { shipped: packages.length - development, development };
+}
+
+function lockedPackages(root: string): Record<string, LockedPackage> {
+  const { packages } = readJson(root, 'package-lock.json') as { packages: Record<string, LockedPackage> };
+  return packages;
+}
+
+function readJson(root: string, name: string): unknown {
+  return JSON.parse(readFileSync(join(root, name), 'utf8'));
 }
 
 /** An SPDX expression is allowed where one side of every OR, and both of every AND, are. */
@@ -74,6 +90,10 @@ function audit(): string[] {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const problems = [...dependencyProblems(), ...(process.argv.includes('--audit') ? audit() : [])];
   for (const problem of problems) process.stderr.write(`${problem}\n`);
-  if (problems.length === 0) process.stdout.write('Dependencies: licences, pins and hashes are in order.\n');
+  const { shipped, development } = dependencyCounts();
+  if (problems.length === 0)
+    process.stdout.write(
+      `Dependencies: licences, pins and hashes are in order; ${shipped} packages are shipped, ${development} are for development.\n`,
+    );
   process.exitCode = problems.length === 0 ? 0 : 1;
 }
