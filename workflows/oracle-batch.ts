@@ -15,7 +15,7 @@ export interface OracleBatchInput extends BatchActivityInput {
   /** Seconds without a heartbeat after which a worker counts as lost. */
   heartbeatSeconds: number;
   /** Set by a predecessor whose history had grown long. */
-  carried?: { intervalSeconds: number };
+  carried?: { intervalSeconds: number; silentMs?: number };
 }
 
 /** What came of one batch; its answers are in the cache. */
@@ -44,10 +44,13 @@ export async function oracleBatch(input: OracleBatchInput): Promise<OracleBatchR
     if (batchId === undefined) return { answered: batch.chunk.count, left: 0, spent: [] };
     const { firstPollSeconds, lastPollSeconds } = batch.oracle.batch;
     let interval = carried?.intervalSeconds ?? Math.min(firstPollSeconds, lastPollSeconds);
-    let heard = Date.now();
+    let heard = Date.now() - (carried?.silentMs ?? 0);
     for (;;) {
       if (workflowInfo().historyLength > LONGEST_HISTORY)
-        await continueAsNew<typeof oracleBatch>({ ...input, carried: { intervalSeconds: interval } });
+        await continueAsNew<typeof oracleBatch>({
+          ...input,
+          carried: { intervalSeconds: interval, silentMs: Date.now() - heard },
+        });
       await sleep(interval * 1000);
       interval = Math.min(lastPollSeconds, interval * GROWTH);
       const status = await look(() => activities.pollBatch({ ...batch, batchId }));
