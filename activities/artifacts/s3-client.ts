@@ -1,5 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { S3Settings } from './settings.js';
+import { codeOf } from './translate-error.js';
 
 const DEFAULT_PATIENCE_MS = 45_000;
 const FIRST_DELAY_MS = 100;
@@ -13,10 +14,12 @@ type RetryToken = Awaited<ReturnType<RetryStrategy['acquireInitialRetryToken']>>
 
 /**
  * Repeats a request for a span of time rather than a number of times. A store killed and restarted answers
- * 500 for up to half a minute, which the SDK's own budget of attempts gives up on.
+ * 500 for up to half a minute, which the SDK's own budget of attempts gives up on. For a moment it may not know its
+ * keys either: a key that it has taken before is tried again, one that it never took is refused at once.
  */
 class PatientRetryStrategy implements RetryStrategy {
   private readonly started = new WeakMap<object, number>();
+  private accepted = false;
 
   constructor(private readonly patienceMs: number) {}
 
@@ -32,13 +35,16 @@ class PatientRetryStrategy implements RetryStrategy {
     const delay =
       Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** token.getRetryCount()) * (0.5 + Math.random() / 2);
     const exhausted = Date.now() + delay - startedAt > this.patienceMs;
-    if (info.errorType === 'CLIENT_ERROR' || exhausted) {
+    const forgotten = this.accepted && codeOf(info.error) === 'InvalidAccessKeyId';
+    if ((info.errorType === 'CLIENT_ERROR' && !forgotten) || exhausted) {
       return Promise.reject(new Error('not worth another attempt'));
     }
     return Promise.resolve(this.token(token.getRetryCount() + 1, delay, startedAt));
   }
 
-  recordSuccess(): void {}
+  recordSuccess(): void {
+    this.accepted = true;
+  }
 
   private token(count: number, delay: number, startedAt: number): RetryToken {
     const token: RetryToken = { getRetryCount: () => count, getRetryDelay: () => delay };

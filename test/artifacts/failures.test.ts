@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -45,6 +47,54 @@ describe('a store killed with -9', () => {
       expect((await store.getBytes(ref)).length).toBe(ref.bytes);
     }
     store.close();
+  });
+});
+
+describe('a store that does not know our key', () => {
+  /** Answers as told, one after the other, the last one ever after. */
+  async function scripted(...statuses: number[]) {
+    let requests = 0;
+    const known = createServer((request, response) => {
+      const status = statuses[Math.min(requests++, statuses.length - 1)]!;
+      request.resume();
+      response.writeHead(status, { 'content-type': status === 200 ? 'application/json' : 'application/xml' });
+      response.end(status === 200 ? '{}' : '<Error><Code>InvalidAccessKeyId</Code></Error>');
+    });
+    await new Promise<void>((resolve) => known.listen(0, '127.0.0.1', resolve));
+    const { port } = known.address() as AddressInfo;
+    const store = new ArtifactStore({
+      ...server.settings,
+      endpoint: `http://127.0.0.1:${port}`,
+      patienceMs: 3_000,
+    });
+    const close = () => {
+      store.close();
+      known.close();
+    };
+    return { store, requests: () => requests, close };
+  }
+
+  test('says so at once where it never knew it', async () => {
+    const { store, requests, close } = await scripted(403);
+    await expect(store.getJson('leases/x.json')).rejects.toMatchObject({ type: 'StorageCredentials' });
+    expect(requests()).toBe(1);
+    close();
+  });
+
+  test('is asked again where it took the key before: it is being restarted', async () => {
+    const { store, requests, close } = await scripted(200, 403, 403, 200);
+    await store.getJson('leases/x.json');
+    await store.getJson('leases/x.json');
+    expect(requests()).toBe(4);
+    close();
+  });
+
+  test('says so in the end, where the key was taken away for good', async () => {
+    const { store, requests, close } = await scripted(200, 403);
+    await store.getJson('leases/x.json');
+    await expect(store.getJson('leases/x.json')).rejects.toMatchObject({ type: 'StorageCredentials' });
+    expect(requests()).toBeGreaterThan(2);
+    close();
   });
 });
 
