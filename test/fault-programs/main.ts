@@ -1,9 +1,4 @@
-/**
- * `npm run fault-programs -- [--programs N] [--seed S] [--processes P] [--json]`: N random fault programs from a seed,
- * on a simulated cluster with the pipeline's real activities. With `--real`: a dozen of two to four faults on real
- * servers, workers and trainers (half a minute or more each). `--program JSON` runs one again. Exit code 1 where anything
- * is wrong.
- */
+/** `npm run fault-programs`: see USAGE. Exit code 1 where anything is wrong. */
 import fc from 'fast-check';
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -15,16 +10,41 @@ import { faultProgram, realFaultProgram, type FaultProgram } from './program.js'
 import { RealPrograms, type RealOutcome } from './real/run-program.js';
 import { useScratch } from './scratch.js';
 
-const { values: options } = parseArgs({
-  options: {
-    programs: { type: 'string' },
-    real: { type: 'boolean', default: false },
-    seed: { type: 'string', default: String(seedOfToday()) },
-    processes: { type: 'string', default: String(Math.min(8, availableParallelism())) },
-    program: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `npm run fault-programs -- [options]
+
+Random fault programs from a seed, on a simulated cluster with the pipeline's real activities.
+
+  --programs N      how many (default: 1000; with --real: 12)
+  --real            two to four faults each on real servers, workers and trainers, half a minute or more each
+  --seed S          of the programs (default: today's number)
+  --processes P     of the simulation (default: one for each processor, 8 at most)
+  --program JSON    run this one again, as a failure prints it
+  --json            print every result
+`;
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        programs: { type: 'string' },
+        real: { type: 'boolean', default: false },
+        seed: { type: 'string', default: String(seedOfToday()) },
+        processes: { type: 'string', default: String(Math.min(8, availableParallelism())) },
+        program: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!values.help) return values;
+    process.stdout.write(USAGE);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const options = readOptions();
 const programs = Number(options.programs ?? (options.real ? 12 : 1000));
 const [seed, processes] = [Number(options.seed), Number(options.processes)];
 
