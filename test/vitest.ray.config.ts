@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/on-ray/**/*.test.ts'],
-    testTimeout: 150_000,
+    testTimeout: 240_000,
     hookTimeout: 900_000,
     maxWorkers: 1,
     fileParallelism: false,

@@ -6,6 +6,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../activities/artifacts/ref.js';
+import { submissionIdOf } from '../../activities/ray/job-on-cluster.js';
+import { RayJobsApi } from '../../activities/ray/jobs-api.js';
 import { rayRecords } from '../../activities/ray/training-spec.js';
 import type { StepMetrics } from '../../engine/job.js';
 import { isRunning } from '../../infra/local/process.js';
@@ -190,8 +192,11 @@ describe('stopping', () => {
   test('cancelling stores a last checkpoint and ends the job; the next run goes on from it', async () => {
     const later = await disturbed('grpo', async ({ release, handle, attempt }) => {
       await handle.cancel();
-      await until('the request to stop', async () =>
-        Boolean(await on.machine.store.getJson(rayRecords(keyOf('grpo')).stop(attempt))),
+      // A fast job would be through before it looks for the request.
+      const api = new RayJobsApi({ address: on.ray.address });
+      const job = submissionIdOf('grpo', keyOf('grpo'), attempt);
+      await until('the job to have seen the request', async () =>
+        (await api.log(job))?.includes('"stopping"'),
       );
       await release();
       await complete(handle, 'CANCELLED');

@@ -46,6 +46,8 @@ class StopRequest:
     def _poll(self, store: Store, key: str) -> None:
         while not self._asked.is_set() and not self._done.wait(STOP_POLL_SECONDS):
             self._look(store, key)
+        if self._asked.is_set():
+            emit("alive", doing="stopping")
 
     def _look(self, store: Store, key: str) -> None:
         try:
