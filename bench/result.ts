@@ -36,6 +36,26 @@ export function figure(
   return { name, case: which, goal, ours, unit, ...alone, machine: machine(), versions: versions() };
 }
 
+/** Seconds of rounds in which both sides took part: the ratio is the median of the rounds' own. */
+export function sideBySide(
+  name: string,
+  which: string,
+  { ours, peer, goal }: { ours: number[]; peer: number[]; goal: number | null },
+): BenchResult {
+  return {
+    name,
+    case: which,
+    ratio: median(ours.map((seconds, round) => seconds / peer[round]!)),
+    goal,
+    ours: median(ours),
+    peer: median(peer),
+    unit: 's',
+    runs: { ours, peer },
+    machine: machine(),
+    versions: versions(),
+  };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -13,7 +13,7 @@ import { loadRecipe } from '../recipes/load.js';
 import { TestMachine } from '../test/support/machine.js';
 import type { RunLineage } from '../workflows/messages.js';
 import { lineageQuery } from '../workflows/messages.js';
-import { type BenchResult, machine, median, versions } from './result.js';
+import { type BenchResult, sideBySide } from './result.js';
 
 const ROUNDS = 3;
 const STAGES = ['base', 'sft', 'grpo'] as const;
@@ -58,24 +58,11 @@ export async function run(): Promise<BenchResult[]> {
       STAGES.reduce((sum, stage) => sum + times[stage]![round]!, 0),
     );
   return [
-    ...STAGES.map((stage) => result(stage, durable[stage]!, bare[stage]!, null)),
-    result('all training stages', total(durable), total(bare), 1.03),
+    ...STAGES.map((stage) =>
+      sideBySide('tax', stage, { ours: durable[stage]!, peer: bare[stage]!, goal: null }),
+    ),
+    sideBySide('tax', 'all training stages', { ours: total(durable), peer: total(bare), goal: 1.03 }),
   ];
-}
-
-function result(which: string, ours: number[], peer: number[], goal: number | null): BenchResult {
-  return {
-    name: 'tax',
-    case: which,
-    ratio: median(ours.map((seconds, round) => seconds / peer[round]!)),
-    goal,
-    ours: median(ours),
-    peer: median(peer),
-    unit: 's',
-    runs: { ours, peer },
-    machine: machine(),
-    versions: versions(),
-  };
 }
 
 type Stages = RunLineage['stages'];
