@@ -8,6 +8,7 @@ import {
   condition,
   isCancellation,
   ParentClosePolicy,
+  patched,
   ChildWorkflowCancellationType,
   setCurrentDetails,
   setHandler,
@@ -147,6 +148,8 @@ export class RunControl implements SpendingHost {
         if (isCancellation(error) && this.holding.interrupted) continue;
         const { type, message } = rootCause(error);
         this.stages.update(name, { state: 'failed', problem: message });
+        // A task that leaves no event is replayed as one with the next, whose update then comes before this failure.
+        if (this.holding.held) patched('failed-while-held');
         if (type === 'Rejected' || this.supervision || policyOf(type).then === 'fail') throw surfaced(error);
         await this.awaitCorrection(name, type, message);
       }

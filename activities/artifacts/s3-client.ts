@@ -14,8 +14,8 @@ type RetryToken = Awaited<ReturnType<RetryStrategy['acquireInitialRetryToken']>>
 
 /**
  * Repeats a request for a span of time rather than a number of times. A store killed and restarted answers
- * 500 for up to half a minute, which the SDK's own budget of attempts gives up on. For a moment it may not know its
- * keys either: a key that it has taken before is tried again, one that it never took is refused at once.
+ * 500 for up to half a minute, which the SDK's own budget of attempts gives up on. A key that it has taken
+ * before may be unknown for a moment, too, and is tried again; one that it never took is refused at once.
  */
 class PatientRetryStrategy implements RetryStrategy {
   private readonly started = new WeakMap<object, number>();

@@ -81,7 +81,7 @@ describe('a store that does not know our key', () => {
     close();
   });
 
-  test('is asked again where it took the key before: it is being restarted', async () => {
+  test('is asked again where it took the key before', async () => {
     const { store, requests, close } = await scripted(200, 403, 403, 200);
     await store.getJson('leases/x.json');
     await store.getJson('leases/x.json');
