@@ -2,7 +2,7 @@
 import type { Judgement } from '../../benchmarks/index.js';
 import type { StepMetrics } from '../../engine/job.js';
 import { codeCommit } from '../code-commit.js';
-import type { Recipe } from '../../recipes/schema.js';
+import type { Pretrained, Recipe } from '../../recipes/schema.js';
 import { WHAT_THE_BASE_WAS_TAUGHT } from '../../world/index.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
 import type { ArtifactStore } from '../artifacts/store.js';
@@ -104,10 +104,18 @@ function describeWorld(recipe: Recipe): ReportData['world'] {
 }
 
 function taught(recipe: Recipe): string[] {
+  if (recipe.base.kind === 'pretrained')
+    return [
+      `The base model is ${publishedName(recipe.base.pretrained)}, as it was published: nothing was taught to it before SFT. What it had been trained on is not known here; these pairs may be among it.`,
+    ];
   if (recipe.data.source === 'world') return WHAT_THE_BASE_WAS_TAUGHT.split('\n').filter(Boolean);
   return [
     'The base model was made from nothing by a short warm-up on replies of the training split, preferred and rejected ones in turn: it knows some language, and neither the form of a judgement nor any preference.',
   ];
+}
+
+function publishedName(source: Pretrained): string {
+  return 'hub' in source ? `${source.hub} at ${source.revision.slice(0, 12)}` : source.wheel;
 }
 
 async function readCurves(store: ArtifactStore, { stages }: ReportInput): Promise<Curves> {

@@ -58,6 +58,7 @@ test('the base is imported, adapters are trained by SFT and GRPO, and every mode
   const text = await readFile(join(env.RMR1_HOME, 'runs/small/report.json'), 'utf8');
   const report = JSON.parse(text) as ReportData;
   expect(report.curves.base).toBeUndefined();
+  expect(report.taught).toEqual([expect.stringContaining('The base model is me/tiny')]);
   for (const stage of ['sft', 'grpo'] as const)
     expect(report.curves[stage]!.every(({ loss }) => Number.isFinite(loss))).toBe(true);
   expect(report.systems.map(({ id }) => id)).toEqual(['base', 'sft', 'grpo']);
