@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { holdIfPaused } from '../../activities/hold-if-paused.js';
 import { startCodecServer } from '../../infra/codec-server.js';
 import { freePort } from '../../infra/local/ports.js';
@@ -13,7 +13,7 @@ import { openBrowser } from '../support/chromium.js';
 import { fakeActivities, untilStopped } from '../support/fake-activities.js';
 import { fakeRegistry } from '../support/fake-registry.js';
 import { until } from '../support/until.js';
-import { startEnvironment, withWorkers } from '../support/workflow-environment.js';
+import { endWorkersLeft, startEnvironment, withWorkers } from '../support/workflow-environment.js';
 import { UiPage } from './ui-page.js';
 
 const SMALL = { 'distill.pairs': 64, 'evaluate.stages': ['grpo'] };
@@ -28,6 +28,7 @@ beforeAll(async () => {
   const page = browser.context.pages()[0] ?? (await browser.context.newPage());
   ui = new UiPage(page, `http://127.0.0.1:${uiPort}`, 'default');
 });
+afterEach(endWorkersLeft);
 afterAll(async () => {
   await browser?.close();
   await environment?.teardown();
@@ -88,11 +89,12 @@ test('pause, resume, correct and approve by update; the ledger by query', async 
 
 test('a training activity that is paused in the UI stays so until it is unpaused, and goes on', async () => {
   let trained = 0;
+  let interrupted = false;
   const { activities } = fakeActivities();
   const train = activities.trainModel;
   activities.trainModel = (input) => {
-    if (input.stage !== 'base') return train(input);
-    return ++trained === 1 ? holdIfPaused(untilStopped(3)) : train(input);
+    if (input.stage !== 'base' || ++trained > 1) return train(input);
+    return holdIfPaused(untilStopped(3)).finally(() => (interrupted = true));
   };
   await withWorkers(environment, activities, 100, async () => {
     const id = 'paused-activity';
@@ -102,6 +104,8 @@ test('a training activity that is paused in the UI stays so until it is unpaused
     await ui.confirmed('Pause');
     await ui.page.getByRole('button', { name: 'Unpause', exact: true }).waitFor();
     await ui.screenshot('ui-paused-activity');
+    // The worker hears of the pause by its next heartbeat: unpaused before that, the activity would never have stopped.
+    await until('the interruption', () => interrupted);
     expect(trained).toBe(1);
     await ui.confirmed('Unpause');
     expect(await environment.client.workflow.getHandle(id).result()).toMatchObject({ state: 'completed' });
