@@ -105,6 +105,8 @@ const reshape: Infer = (inputs) => {
   const target = integers(inputs[1], 'Reshape: the shape').map((dim, i) =>
     dim === 0 ? from.shape[i]! : dim,
   );
+  // With two unknown sizes there is nothing to check; -1 then stands for unknown.
+  if (from.shape.filter((dim) => dim < 0).length > 1) return [{ dtype: from.dtype, shape: target }];
   const total = from.shape.reduce((x, y) => x * y, 1);
   const known = target.reduce((x, y) => (y < 0 ? x : x * y), 1);
   const shape = target.map((dim) => (dim < 0 ? total / known : dim));

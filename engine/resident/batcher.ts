@@ -14,6 +14,7 @@ export class Batcher<Question extends ResidentQuestion> {
 
   constructor(
     private readonly batchSize: number,
+    private readonly lengthOf: (question: Question) => number = () => 0,
     private readonly gatherMs = GATHER_MS,
   ) {}
 
@@ -32,7 +33,10 @@ export class Batcher<Question extends ResidentQuestion> {
     return this.waiting.length;
   }
 
-  /** The next batch, as soon as there is a question: the oldest one and all that may be decoded with it, oldest first. */
+  /**
+   * The next batch, as soon as there is a question: the oldest one and, of those that may be decoded with it, the nearest
+   * in length, as all rows of a batch take the memory and the attention of its longest.
+   */
   async next(): Promise<Question[]> {
     while (this.waiting.length === 0) await this.arrival();
     if (this.gathered().length < this.batchSize) {
@@ -40,12 +44,16 @@ export class Batcher<Question extends ResidentQuestion> {
       // All may have been forgotten meanwhile.
       if (this.waiting.length === 0) return this.next();
     }
-    const batch = this.gathered().slice(0, this.batchSize);
+    const batch = this.gathered();
+    const distance = (question: Question) => Math.abs(this.lengthOf(question) - this.lengthOf(batch[0]!));
+    batch.sort((a, b) => distance(a) - distance(b));
+    batch.splice(this.batchSize);
     const taken = new Set(batch.map(({ id }) => id));
     this.waiting = this.waiting.filter(({ id }) => !taken.has(id));
     return batch;
   }
 
+  /** The oldest first. */
   private gathered(): Question[] {
     const [first] = this.waiting;
     if (!first) return [];

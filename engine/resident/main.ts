@@ -110,7 +110,7 @@ async function serve(config: ResidentConfig): Promise<never> {
   let scorer: Scorer | undefined;
   const decoder = new Decoder({ layout: model.layout }, config.threads);
   if (!scorer) await decoder.hold({ parameters: model.parameters });
-  const batcher = new Batcher<Encoded>(config.batchSize);
+  const batcher = new Batcher<Encoded>(config.batchSize, ({ tokens }) => tokens.length);
   process.on('message', (command: ResidentCommand) => {
     if (command.type === 'stop') process.exit(EXIT.done);
     if (command.type === 'forget') return batcher.forget(command.id);

@@ -17,15 +17,15 @@ export interface UsedSlots {
 }
 
 /**
- * One cache of the rows `going` of `old`, in their order, and all rows of `joining` behind them. Slots of a prompt stay at
- * the beginning, those of generated tokens move to the end; what lies between is zero and must be masked.
- * @param past slots of the result: at least those in use of each row, and `joining.past`
+ * One cache of the rows `going` of `old`, in their order, and all rows of `joining` behind them, part by part. Slots of a
+ * prompt stay at the beginning, those of generated tokens move to the end; what lies between is zero and must be masked.
+ * @param past slots of the result: at least those in use of each row. What a part has beyond them is left out.
  */
 export function joinCaches(
   config: DecoderConfig,
   old: Cache,
   going: readonly UsedSlots[],
-  joining: Cache,
+  joining: readonly Cache[],
   past: number,
 ): Cache {
   const d = headDim(config);
@@ -38,8 +38,8 @@ export function joinCaches(
       { name: names.key, lines: kvHeads * d, unit: 1 },
       { name: names.value, lines: kvHeads, unit: d },
     ]) {
-      const added = joining.tensors[name]!.dims[0]!;
-      const rows = going.length + added;
+      const added = joining.map(({ tensors }) => tensors[name]!.dims[0]!);
+      const rows = added.reduce((sum, count) => sum + count, going.length);
       const out = new Float32Array(rows * lines * past * unit);
       const copy = (from: Cache, row: number, to: number, start: number, end: number, at: number): void => {
         const source = from.tensors[name]!.data as Float32Array;
@@ -55,7 +55,11 @@ export function joinCaches(
         copy(old, source, to, 0, prompt, 0);
         copy(old, source, to, old.past - generated, old.past, past - generated);
       });
-      for (let row = 0; row < added; row += 1) copy(joining, row, going.length + row, 0, joining.past, 0);
+      let to = going.length;
+      joining.forEach((part, index) => {
+        for (let row = 0; row < added[index]!; row += 1)
+          copy(part, row, to++, 0, Math.min(part.past, past), 0);
+      });
       const shape = name === names.key ? [rows, kvHeads, d, past] : [rows, kvHeads, past, d];
       tensors[name] = tensor('float32', out, shape);
     }

@@ -6,8 +6,9 @@ import { badJob } from '../errors.js';
 import { cacheNames } from './blocks.js';
 import { joinCaches, type Cache } from './cache.js';
 import { CHUNK, decodeGraph, type Choosing } from './decode-graph.js';
-import { MASKED, prefillGraph } from './prefill-graph.js';
+import { causalMask, MASKED, prefillGraph } from './prefill-graph.js';
 import { packedDecodeSession } from './packed-weights.js';
+import { prefillRuns } from './prefill-runs.js';
 import { bucketOf, drawUniforms, mayJoin, rowsOf, type Prompt, type Row } from './rows.js';
 import { prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
 
@@ -62,9 +63,6 @@ const REFILL_PARAMETERS = 2_000_000;
 const PACKED_PARAMETERS = 2_000_000;
 /** Unless weights are packed: a single row takes another path through the matrix kernels, and few rows are shared out between many threads. */
 const MIN_ROWS = 8;
-/** Largest attention matrix of one prefill run, in elements. */
-const PREFILL_ELEMENTS = 1 << 26;
-
 /** Weights ready for decoding. */
 interface Prepared {
   /** See `prepared-weights.ts`. */
@@ -87,7 +85,7 @@ const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Generates with the weights given to each call. Sessions are made on first use and kept until `release`. */
 export class Decoder {
-  private readonly prefills = new Map<number, GraphSession>();
+  private prefiller: GraphSession | undefined;
   private readonly decoders = new Map<Choosing, GraphSession>();
   private readonly layout: ParameterLayout;
   private preparation: GraphSession | undefined;
@@ -187,12 +185,13 @@ export class Decoder {
 
   /** Free all sessions. */
   async release(): Promise<void> {
-    for (const session of [...this.prefills.values(), ...this.decoders.values()]) await session.release();
+    for (const session of this.decoders.values()) await session.release();
+    await this.prefiller?.release();
+    this.prefiller = undefined;
     await this.held?.prepared.release();
     this.held = undefined;
     await this.preparation?.release();
     this.preparation = undefined;
-    this.prefills.clear();
     this.decoders.clear();
   }
 
@@ -233,16 +232,6 @@ export class Decoder {
     };
   }
 
-  private async prefillSession(bucket: number): Promise<GraphSession> {
-    let session = this.prefills.get(bucket);
-    if (session === undefined) {
-      const { threads, provider } = this;
-      session = await createSession(prefillGraph(this.layout, bucket), { threads, provider });
-      this.prefills.set(bucket, session);
-    }
-    return session;
-  }
-
   private async decodeSession(choosing: Choosing): Promise<GraphSession> {
     let session = this.decoders.get(choosing);
     if (session === undefined) {
@@ -254,37 +243,20 @@ export class Decoder {
   }
 
   /** Keys and values of prompts, each once, however many samples; see `prefillGraph`. */
-  private async prefill(
-    weights: Tensors,
-    prompts: readonly (readonly number[])[],
-    bucket: number,
-  ): Promise<Tensors> {
-    const session = await this.prefillSession(bucket);
-    const { config } = this.layout;
-    const atOnce = Math.max(1, Math.floor(PREFILL_ELEMENTS / (config.heads * bucket * bucket)));
-    const parts: Tensors[] = [];
-    for (let at = 0; at < prompts.length; at += atOnce) {
-      const some = prompts.slice(at, at + atOnce);
-      const ids = new BigInt64Array(some.length * bucket);
-      some.forEach((prompt, row) => {
-        for (let i = 0; i + 1 < prompt.length; i++) ids[row * bucket + i] = BigInt(prompt[i]!);
-      });
-      parts.push(await session.run({ ...weights, tokens: tensor('int64', ids, [some.length, bucket]) }));
-      await breathe();
-    }
-    if (parts.length === 1) return parts[0]!;
-    return Object.fromEntries(
-      session.outputNames.map((name) => {
-        const shape = [prompts.length, ...parts[0]![name]!.dims.slice(1)];
-        const joined = new Float32Array(shape.reduce((a, b) => a * b));
-        let offset = 0;
-        for (const part of parts) {
-          joined.set(part[name]!.data as Float32Array, offset);
-          offset += part[name]!.size;
-        }
-        return [name, tensor('float32', joined, shape)];
-      }),
-    );
+  private async prefill(weights: Tensors, prompts: readonly Prompt[], width: number): Promise<Tensors> {
+    const { threads, provider } = this;
+    this.prefiller ??= await createSession(prefillGraph(this.layout), { threads, provider });
+    const ids = new BigInt64Array(prompts.length * width);
+    prompts.forEach(({ tokens }, row) => {
+      for (let i = 0; i + 1 < tokens.length; i++) ids[row * width + i] = BigInt(tokens[i]!);
+    });
+    const read = await this.prefiller.run({
+      ...weights,
+      tokens: tensor('int64', ids, [prompts.length, width]),
+      mask: causalMask(width),
+    });
+    await breathe();
+    return read;
   }
 
   /** The cache of the live rows and of those that join them; sets `source` of all. */
@@ -297,16 +269,14 @@ export class Decoder {
   ): Promise<Cache> {
     const sources = [...new Set(joining.map((row) => row.prompt))];
     const read = sources.map((index) => prompts[index]!);
+    const fresh: Cache[] = [];
+    for (const { some, width } of prefillRuns(read, this.layout.config.heads))
+      fresh.push({ tensors: await this.prefill(weights, some, width), past: width });
     const bucket = Math.max(...read.map(bucketOf));
-    const tensors = await this.prefill(
-      weights,
-      read.map((prompt) => prompt.tokens),
-      bucket,
-    );
-    const fresh: Cache = { tensors, past: bucket };
     const place = new Map(sources.map((prompt, i) => [prompt, live.length + i]));
     for (const row of joining) row.source = place.get(row.prompt)!;
-    if (live.length === 0) return fresh;
+    const [only] = fresh;
+    if (live.length === 0 && fresh.length === 1 && only!.past === bucket) return only!;
     const needed = live.map((row) => bucketOf(prompts[row.prompt]!) + row.tokens.length);
     const used = live.map(({ source, cached, tokens }) => ({
       source,

@@ -58,7 +58,7 @@ it('keeps prompts at the beginning, generated tokens at the end and zeros betwee
       fc.integer({ min: 0, max: 3 }),
       (going, joining, bucket, spare) => {
         const old = cacheOf(4, 9, 1);
-        const fresh = cacheOf(joining, bucket, 2);
+        const fresh = [cacheOf(joining, bucket, 2), cacheOf(1, bucket + 3, 3)];
         const past = Math.max(bucket, ...going.map(({ prompt, generated }) => prompt + generated)) + spare;
         const joined = joinCaches(config, old, going, fresh, past);
         expect(joined.past).toBe(past);
@@ -75,10 +75,13 @@ it('keeps prompts at the beginning, generated tokens at the end and zeros betwee
                         : [0, 0];
                   expect(at(joined, layer, row, head, slot, i)).toEqual(expected);
                 });
-                for (let row = 0; row < joining; row += 1)
-                  expect(at(joined, layer, going.length + row, head, slot, i)).toEqual(
-                    slot < bucket ? at(fresh, layer, row, head, slot, i) : [0, 0],
-                  );
+                let row = going.length;
+                for (const part of fresh)
+                  for (let own = 0; own < part.tensors['key.0']!.dims[0]!; own += 1)
+                    expect(at(joined, layer, row++, head, slot, i)).toEqual(
+                      slot < part.past ? at(part, layer, own, head, slot, i) : [0, 0],
+                    );
+                expect(row).toBe(joined.tensors['key.0']!.dims[0]);
               }
       },
     ),
