@@ -1,4 +1,4 @@
-/** Where graphs run. CUDA is taken only where its libraries load; the code path was never run on a GPU. */
+/** Where graphs run. CUDA is taken only where its libraries load; see `docs/engine.md` for them and for what was measured. */
 import { badJob } from '../errors.js';
 import { GraphBuilder } from './graph-builder.js';
 import * as ops from './ops.js';
@@ -22,7 +22,7 @@ export async function providerOf(device: Device | undefined): Promise<Provider> 
     if (device === 'auto') return 'cpu';
     throw badJob(
       'device: cuda was asked for, but the CUDA libraries of onnxruntime-node cannot be loaded on this machine; ' +
-        'install CUDA 12 with cuDNN 9 and run `node node_modules/onnxruntime-node/script/install`, or set device to cpu',
+        'install them as docs/engine.md says under GPU, or set device to cpu',
       error,
     );
   }

@@ -1,4 +1,5 @@
 import { checkSize, pack } from './constants.js';
+import { equalPieces } from './equal-pieces.js';
 import { writeModel } from './model-writer.js';
 import { executionOrder } from './node-order.js';
 import type { OutputSpec } from './shape-inference.js';
@@ -231,15 +232,19 @@ export class GraphBuilder {
     return this.ops('If', [cond], { then_branch: thenBranch, else_branch: elseBranch }, { specs }) as Value[];
   }
 
-  /** Serialises the graph as an ONNX model. */
-  build(): Uint8Array {
+  /**
+   * Serialises the graph as an ONNX model.
+   * @param pieces in the form that CUDA runs fast, see `equalPieces`
+   */
+  build(pieces: 'any' | 'equal' = 'any'): Uint8Array {
     if (this.#outputs.length === 0) throw new Error(`graph ${this.name} has no outputs`);
+    const ordered = executionOrder(
+      this.nodes,
+      this.#outputs.map(({ value }) => value),
+    );
     return writeModel({
       name: this.name,
-      nodes: executionOrder(
-        this.nodes,
-        this.#outputs.map(({ value }) => value),
-      ),
+      nodes: pieces === 'equal' ? equalPieces(ordered, (values) => this.ints(values)) : ordered,
       inputs: this.inputs,
       outputs: this.#outputs.map((output) => output.value),
       initializers: [...this.#shared.initializers.values()],

@@ -14,6 +14,8 @@ export interface SessionSettings {
   arena?: boolean;
   /** Default: the CPU. */
   provider?: Provider | undefined;
+  /** Form of the graph, see `equalPieces`. Default: by the provider. */
+  pieces?: 'any' | 'equal';
   /**
    * Where to write the graph in order to load it from there, beside the file of its external constants. Products with
    * constants then use a copy of them in the order of the kernels: two to three times as fast for few rows.
@@ -76,9 +78,10 @@ export async function createSession(graph: GraphBuilder, settings: SessionSettin
       },
     },
   };
-  if (file !== undefined) writeFileSync(file, graph.build());
+  const model = graph.build(settings.pieces ?? (settings.provider === 'cuda' ? 'equal' : 'any'));
+  if (file !== undefined) writeFileSync(file, model);
   const session = await (file === undefined
-    ? InferenceSession.create(graph.build(), options)
+    ? InferenceSession.create(model, options)
     : InferenceSession.create(file, options));
   return new GraphSession(session, [...graph.inputs], graph.outputNames);
 }

@@ -198,7 +198,8 @@ export class Decoder {
   /** See `prepared-weights.ts`; the result does not share memory with `weights`. */
   private async prepare(
     { parameters, adapter }: DecoderWeights,
-    pack = this.layout.size > PACKED_PARAMETERS && this.provider !== 'cuda',
+    // On a GPU every product is a launch: whole matrices take a fraction of those that factors take.
+    pack = this.layout.size > PACKED_PARAMETERS || this.provider === 'cuda',
   ): Promise<Prepared> {
     // It runs once a call, on much memory that nothing else needs.
     this.preparation ??= await createSession(prepareGraph(this.model), {
@@ -215,14 +216,15 @@ export class Decoder {
         decodeSession: (choosing) => this.decodeSession(choosing),
         release: async () => undefined,
       };
-    const { threads } = this;
+    const { threads, provider } = this;
     const packed = new Map<Choosing, GraphSession>();
     return {
       feeds,
       minRows: 1,
       decodeSession: async (choosing) => {
         const session =
-          packed.get(choosing) ?? (await packedDecodeSession(this.layout, choosing, feeds, { threads }));
+          packed.get(choosing) ??
+          (await packedDecodeSession(this.layout, choosing, feeds, { threads, provider }));
         packed.set(choosing, session);
         return session;
       },

@@ -73,8 +73,8 @@ describe.each<[string, TrainedModel]>([
 ])('five updates in one run, training %s', (_name, model) => {
   const frozen = model.adapter ? base : undefined;
 
-  async function looped(sizes: readonly number[]) {
-    const loop = await UpdateLoop.create(model, optimizer, ROWS, { threads: 1 }, frozen);
+  async function looped(sizes: readonly number[], pieces: 'any' | 'equal' = 'any') {
+    const loop = await UpdateLoop.create(model, optimizer, ROWS, { threads: 1, pieces }, frozen);
     opened.push(loop);
     const state = fresh(model);
     const figures = [];
@@ -99,6 +99,13 @@ describe.each<[string, TrainedModel]>([
     }
     return { state: runtime.state, figures };
   }
+
+  it('gives the same bits in the form for CUDA', async () => {
+    const [here, there] = [await looped([2]), await looped([2], 'equal')];
+    expect(there.figures).toEqual(here.figures);
+    for (const key of ['params', 'm', 'v'] as const)
+      expect(bytes(there.state[key]).equals(bytes(here.state[key])), key).toBe(true);
+  });
 
   it('gives the bits of five runs, and of updates one by one', async () => {
     const [whole, apart, plain] = [await looped([5]), await looped([1, 1, 1, 1, 1]), await oneByOne()];
