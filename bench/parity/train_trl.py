@@ -177,6 +177,7 @@ def grpo(request, out):
             beta=request["beta"],
             use_bias_correction_kl=False,  # plain k3; TRL would also weigh it by the importance ratio
             epsilon=request["clip"],
+            epsilon_high=request["clipHigh"],
             loss_type=request["lossType"],
             importance_sampling_level=request["level"],
             scale_rewards=request["scaleRewards"],

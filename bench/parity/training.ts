@@ -29,6 +29,12 @@ const ACCUMULATION = 2;
 
 const OPTIMIZER = { learningRate: 2e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 
+const GRPO_OPTIMIZER = {
+  ...OPTIMIZER,
+  learningRate: 3e-4,
+  ...{ schedule: 'constant' as const, warmupSteps: 0, flatShare: 0.6, finalShare: 0, gradClip: 0.5 },
+};
+
 interface Answer {
   losses: number[];
   norms: number[];
@@ -64,6 +70,15 @@ export async function trainingParity(python: string): Promise<BenchResult[]> {
         dir('gspo'),
         { objective: 'gspo', klCoefficient: 0 },
         { lossType: 'grpo', level: 'sequence' },
+      )),
+      // What DAPO draws depends on what it has drawn: compared is its loss, on fixed draws, with updates so large that
+      // it clips. TRL's loss_type dapo divides a mini-batch by the tokens of the whole step and not by its own.
+      ...(await grpo(
+        python,
+        'loss of DAPO, clip 0.2 and 0.28 (TRL: loss_type bnpo, epsilon_high 0.28)',
+        dir('dapo'),
+        { clipHigh: 0.28, klCoefficient: 0, optimizer: { ...GRPO_OPTIMIZER, learningRate: 1e-3 } },
+        {},
       )),
     ];
   } finally {
@@ -136,7 +151,7 @@ async function grpo(
     outputDir: join(dir, 'out'),
     threads: THREADS,
     checkpointEverySteps: 1,
-    optimizer: { ...OPTIMIZER, learningRate: 3e-4, schedule: 'constant', gradClip: 0.5 },
+    optimizer: GRPO_OPTIMIZER,
     steps: STEPS,
     promptsPerStep: 6,
     groupSize: 7,
@@ -163,6 +178,7 @@ async function grpo(
     temperature: job.temperature,
     beta: job.klCoefficient,
     clip: job.clip,
+    clipHigh: job.clipHigh ?? job.clip,
     lossType: trl.lossType ?? 'bnpo',
     level: trl.level ?? 'token',
     scaleRewards: trl.scaleRewards ?? 'group',
@@ -182,6 +198,8 @@ async function grpo(
       const own = values.slice(i * job.miniBatches, (i + 1) * job.miniBatches);
       return own.reduce((sum, value) => sum + value, 0) / own.length;
     });
+  if (change.clipHigh !== undefined && !run.metrics.some(({ clipShare }) => (clipShare ?? 0) > 0))
+    throw new Error(`${name}: nothing was clipped`);
   const perStep = { ...answer, losses: means(answer.losses), norms: means(answer.norms) };
   return [
     ...compare(name, run, perStep, out),
