@@ -9,7 +9,7 @@ import { CHUNK, decodeGraph, type Choosing } from './decode-graph.js';
 import { causalMask, MASKED, prefillGraph } from './prefill-graph.js';
 import { packedDecodeSession } from './packed-weights.js';
 import { prefillRuns } from './prefill-runs.js';
-import { bucketOf, drawUniforms, mayJoin, rowsOf, type Prompt, type Row } from './rows.js';
+import { bucketOf, drawUniforms, mayJoin, rowsInMemory, rowsOf, type Prompt, type Row } from './rows.js';
 import { prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
 
 export type { Prompt } from './rows.js';
@@ -29,7 +29,7 @@ export interface GenerationSettings {
   /** Draw from the likeliest tokens whose probabilities add up to this; 1 or absent: from all. */
   topP?: number | undefined;
   maxNewTokens: number;
-  /** Most rows decoded together. */
+  /** Most rows decoded together; fewer where keys and values of so many would take too much memory. */
   batchSize: number;
   seed: number;
   /** Training step, so that the same prompt draws anew in every step; 0 outside training. */
@@ -122,7 +122,9 @@ export class Decoder {
     const held = of?.parameters === weights.parameters && of.adapter === weights.adapter ? kept : undefined;
     const prepared = held ?? (await this.prepare(weights, settings.packed));
     try {
-      return await this.complete(prepared, prompts, settings, onBatch);
+      const fitting = rowsInMemory(this.layout.config, longest + settings.maxNewTokens);
+      const batchSize = Math.min(settings.batchSize, fitting);
+      return await this.complete(prepared, prompts, { ...settings, batchSize }, onBatch);
     } finally {
       if (!held) await prepared.release();
     }

@@ -1,5 +1,6 @@
 /** Rows of a decoding batch: what they are, in which order they come, when waiting ones may join. */
 import { samplingUniforms } from '../data/random.js';
+import { headDim, type DecoderConfig } from '../model/parameters.js';
 import type { Cache } from './cache.js';
 
 /** One prompt to complete. */
@@ -17,6 +18,9 @@ export interface Prompt {
 const PROMPT_BUCKET = 32;
 /** Places of finished rows that are filled together, as a share of the batch: each time prompts are read and caches copied. */
 const REFILL_SHARE = 0.25;
+
+/** Memory that the keys and values of a batch may take. */
+const CACHE_BYTES = 512 * 2 ** 20;
 
 export interface Row {
   prompt: number;
@@ -66,6 +70,16 @@ export function mayJoin(
   if (waiting.length === 0) return false;
   const free = batchSize - live.length;
   return past % PROMPT_BUCKET === 0 && free > 0 && free >= Math.min(waiting.length, batchSize * REFILL_SHARE);
+}
+
+/**
+ * Rows that may be decoded together; the results do not depend on it.
+ * @param length longest prompt and completion in tokens
+ */
+export function rowsInMemory(config: DecoderConfig, length: number): number {
+  const bytes =
+    2 * Float32Array.BYTES_PER_ELEMENT * config.layers * config.kvHeads * headDim(config) * length;
+  return Math.max(1, Math.floor(CACHE_BYTES / bytes));
 }
 
 /** Uniforms [trips, rows] of the next positions of every row. */

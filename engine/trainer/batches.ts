@@ -1,15 +1,12 @@
 /** Sequences laid out for the training graphs. */
 import { packSequences, rowLength, type MicroBatch } from '../data/packing.js';
 import type { TokenBatch } from '../model/batch.js';
-import { headDim, type DecoderConfig } from '../model/parameters.js';
+import type { DecoderConfig } from '../model/parameters.js';
 
 /** Activations of one micro-batch that are kept for the backward pass may take about this much. */
 const ACTIVATION_BYTES = 512 * 2 ** 20;
 /** Beyond this many tokens a run falls out of the processor's caches and gets slower. */
 const MOST_TOKENS = 1100;
-/** Keys and values of all rows decoded together may take about this much. */
-const CACHE_BYTES = 512 * 2 ** 20;
-const MOST_ROWS = 128;
 /** Every loaded graph keeps the memory of its activations; all together may take about this much. */
 const SESSION_BYTES = 2048 * 2 ** 20;
 const MOST_SESSIONS = 32;
@@ -47,15 +44,6 @@ export function trainingSessions(plan: BatchPlan): number {
 /** Large graphs give their memory back after each run; keeping it for every loaded graph would add up. */
 export function keepsArena(plan: BatchPlan): boolean {
   return microBatchTokens(plan) * activationBytes(plan) * 3 <= SESSION_BYTES && !plan.recompute;
-}
-
-/**
- * Rows to decode together; the results do not depend on it.
- * @param length longest prompt and completion in tokens
- */
-export function rolloutRows(config: DecoderConfig, length: number): number {
-  const bytes = 4 * 2 * config.layers * config.kvHeads * headDim(config) * length;
-  return Math.min(MOST_ROWS, Math.max(1, Math.floor(CACHE_BYTES / bytes)));
 }
 
 /**

@@ -7,7 +7,9 @@ import type { LoadedModel } from '../checkpoint/model-directory.js';
 import type { GrpoJob } from '../job.js';
 import type { Decoder, DecoderWeights, GenerationSettings } from '../rollout/decoder.js';
 import type { TextTokenizer } from '../tokenizer/tokenizer.js';
-import { rolloutRows } from './batches.js';
+
+/** Rows decoded together where there is memory for them. */
+const MOST_ROWS = 128;
 
 /** A prompt and one completion of it. */
 export interface Rollout {
@@ -36,19 +38,14 @@ export interface DrawnPrompt {
 export type RolloutSettings = GenerationSettings & { divideAdvantages?: boolean };
 
 /** Those of step `step` of a job. */
-export function rolloutSettings(
-  job: GrpoJob,
-  { layout, tokenizer }: LoadedModel,
-  step: number,
-): RolloutSettings {
-  const { config } = layout;
+export function rolloutSettings(job: GrpoJob, { tokenizer }: LoadedModel, step: number): RolloutSettings {
   return {
     samples: job.groupSize,
     temperature: job.temperature,
     ...(job.topP === undefined ? {} : { topP: job.topP }),
     divideAdvantages: job.objective !== 'dr-grpo',
     maxNewTokens: job.maxNewTokens,
-    batchSize: rolloutRows(config, Math.min(config.maxLength, job.maxPromptTokens + job.maxNewTokens)),
+    batchSize: MOST_ROWS,
     seed: job.seed,
     step,
     stops: [tokenizer.endOfText],

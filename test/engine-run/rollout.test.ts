@@ -5,6 +5,7 @@ import { parameterLayout } from '../../engine/model/parameters.js';
 import { TrainingRuntime } from '../../engine/model/runtime.js';
 import { planMicroBatches, tokenBatch } from '../../engine/trainer/batches.js';
 import { Decoder, type Completion, type GenerationSettings } from '../../engine/rollout/decoder.js';
+import { rowsInMemory } from '../../engine/rollout/rows.js';
 import { referenceLogits, referenceLogp } from './support/reference-llama.js';
 
 const layout = parameterLayout({
@@ -168,6 +169,14 @@ describe('generation', () => {
     expect(await run(13)).toEqual(together);
     expect(await run(13, false)).toEqual(together);
     expect(await run(8, true, true)).toEqual(await run(64, true, true));
+  });
+
+  it('decodes no more rows together than half a gigabyte of keys and values allows, and always one', () => {
+    const smollm2 = { ...layout.config, layers: 30, heads: 9, kvHeads: 3, hiddenSize: 576 };
+    // 2 · 4 bytes · 30 layers · 3 heads · 64 dimensions = 45 KiB a token
+    expect(rowsInMemory(smollm2, 512)).toBe(22);
+    expect(rowsInMemory(smollm2, 8_192)).toBe(1);
+    expect(rowsInMemory(smollm2, 1_000_000)).toBe(1);
   });
 
   it('ends a completion at the first stop token and marks those that were cut', async () => {
