@@ -133,5 +133,5 @@ function sum(g: GraphBuilder, parts: readonly (Value | RowGradient)[], value: Va
           rows.map((part) => part.rows),
           0,
         );
-  return ops.scatterAdd(g, base, ops.unsqueeze(g, indices, [1]), updates);
+  return ops.scatterAdd(g, base, indices, updates);
 }

@@ -141,9 +141,16 @@ export const gather = (g: GraphBuilder, x: Value, indices: Value, axis = 0): Val
 /** One element for each of `indices` (int64), which names its place along `axis`; of the shape of `indices`. */
 export const gatherElements = (g: GraphBuilder, x: Value, indices: Value, axis: number): Value =>
   g.op('GatherElements', [x, indices], { axis });
-/** `data` with `updates` added at the rows that `indices` [..., 1] name; repeated rows accumulate in order. */
-export const scatterAdd = (g: GraphBuilder, data: Value, indices: Value, updates: Value): Value =>
-  g.op('ScatterND', [data, indices, updates], { reduction: 'add' });
+/**
+ * `data` with `updates` [n, …] added at the rows that `indices` [n] name; repeated rows accumulate in order. Element by
+ * element, because `ScatterND` shares rows out between threads and loses additions where two meet in one row.
+ */
+export const scatterAdd = (g: GraphBuilder, data: Value, indices: Value, updates: Value): Value => {
+  const column =
+    updates.shape.length > 1 ? unsqueeze(g, indices, updates.shape.map((_, i) => i).slice(1)) : indices;
+  const places = expand(g, column, updates.shape);
+  return g.op('ScatterElements', [data, places, updates], { axis: 0, reduction: 'add' });
+};
 
 const reduction =
   (type: string) =>
