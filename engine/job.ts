@@ -131,6 +131,13 @@ const training = {
     .min(128)
     .optional()
     .describe('tokens, padding included, that go through a graph at once; default: by the size of the model'),
+  updatesPerRun: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      'updates that stay on the device together (grpo: those of a step); default: 8 with CUDA, on the CPU each on its own',
+    ),
 };
 
 /** Forms of the objective, see `engine/loss/grpo.ts` and `engine/loss/advantages.ts`; absent fields are plain GRPO. */
@@ -162,11 +169,6 @@ export const supervisedJobSchema = z.strictObject({
     .positive()
     .describe('longest prompt + completion in tokens; longer samples are an error'),
   promptLossWeight: z.number().min(0).default(0).describe('0: loss on completion tokens only (RM-R1 SFT)'),
-  updatesPerRun: z
-    .int()
-    .positive()
-    .optional()
-    .describe('updates that stay on the device together; default: 8 with CUDA, on the CPU each on its own'),
 });
 export const grpoJobSchema = z.strictObject({
   kind: z.literal('grpo'),

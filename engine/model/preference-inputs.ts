@@ -4,11 +4,17 @@ import type { BatchLayout, PreferenceBatch, ScoredBatch } from './batch.js';
 /** Places are filled up to a multiple of this, so that few graphs serve all batches. */
 const BUCKET = 8;
 
-const filledUp = (count: number): number => Math.ceil(count / BUCKET) * BUCKET;
+/** The places of a graph for so many tokens. */
+export const filledUp = (count: number): number => Math.ceil(count / BUCKET) * BUCKET;
 
 /** Places of tokens, given as indices of [rows, length], in the time-major order of a graph; filled up with 0. */
-function placesOf(layout: BatchLayout, { length }: ScoredBatch, at: Int32Array): Tensors[string] {
-  const places = new BigInt64Array(filledUp(at.length));
+function placesOf(
+  layout: BatchLayout,
+  { length }: ScoredBatch,
+  at: Int32Array,
+  count = filledUp(at.length),
+): Tensors[string] {
+  const places = new BigInt64Array(count);
   at.forEach((index, i) => {
     const [row, t] = [Math.floor(index / length), index % length];
     if (t + 1 >= length) throw new Error('a scored token must not be the last one of its row');
@@ -26,21 +32,23 @@ export function scoreInputs(layout: BatchLayout, batch: ScoredBatch): { count: n
 /**
  * The inputs `tokens`, `segments`, `chosenAt`, `rejectedAt` and `weights` of the reward graph.
  * @param pairs of the whole optimiser batch
+ * @param least pairs that the graph has places for in any case
  */
 export function preferenceInputs(
   layout: BatchLayout,
   batch: PreferenceBatch,
   pairs: number,
+  least = 0,
 ): { count: number; feeds: Tensors } {
   const { targets: _, ...feeds } = layout.feeds();
-  const count = filledUp(batch.at.length);
+  const count = filledUp(Math.max(batch.at.length, least));
   const weights = new Float32Array(count).fill(1 / pairs, 0, batch.at.length);
   return {
     count,
     feeds: {
       ...feeds,
-      chosenAt: placesOf(layout, batch, batch.at),
-      rejectedAt: placesOf(layout, batch, batch.rejectedAt),
+      chosenAt: placesOf(layout, batch, batch.at, count),
+      rejectedAt: placesOf(layout, batch, batch.rejectedAt, count),
       weights: tensor('float32', weights, [count]),
     },
   };

@@ -14,9 +14,9 @@ import type { AdamSettings, OptimizerState } from '../optimizer/adamw.js';
 import { AdamW } from '../optimizer/adamw.js';
 import type { GrpoBatch, PreferenceBatch, ScoredBatch, SupervisedBatch, TokenBatch } from './batch.js';
 import { BatchLayout, minimumPositions } from './batch.js';
+import { grpoFeeds, gspoFeeds, supervisedFeeds, type RolloutTotal } from './objective-feeds.js';
 import type { FlatLayout, ParameterLayout } from './parameters.js';
 import { preferenceInputs, scoreInputs } from './preference-inputs.js';
-import { sequenceInputs } from './sequence-inputs.js';
 import { SessionCache } from './session-cache.js';
 import type { GraphShape } from './training-graphs.js';
 import {
@@ -134,7 +134,7 @@ export class TrainingRuntime {
   async gradSupervised(batch: SupervisedBatch, totalWeight: number): Promise<SupervisedPart> {
     expectPositive('totalWeight', totalWeight);
     const rows = new BatchLayout(batch, minimumPositions(this.layout.config));
-    const feeds = { ...rows.feeds(), weights: rows.perToken('weights', batch.weights, 1 / totalWeight) };
+    const feeds = supervisedFeeds(rows, batch, totalWeight);
     const shape = shapeOf(rows, 1);
     const result = await this.#accumulate('supervised', shape, feeds, () =>
       supervisedGraph(this.model, shape),
@@ -155,10 +155,7 @@ export class TrainingRuntime {
     expectPositive('totalTokens', totalTokens);
     const rows = new BatchLayout(batch, minimumPositions(this.layout.config));
     const feeds = {
-      ...rows.feeds(),
-      weights: rows.perToken('weights', batch.weights, 1 / totalTokens),
-      advantages: rows.perTokenOrRow('advantages', batch.advantages),
-      oldLogprobs: rows.perToken('oldLogprobs', batch.oldLogprobs),
+      ...grpoFeeds(rows, batch, totalTokens),
       refLogprobs: rows.perToken('refLogprobs', batch.refLogprobs),
     };
     const shape = shapeOf(rows, settings.temperature ?? 1);
@@ -178,19 +175,13 @@ export class TrainingRuntime {
    */
   async gradGspo(
     batch: GrpoBatch,
-    total: { tokens: number; sequences: number },
+    total: RolloutTotal,
     settings: GrpoSettings & { temperature?: number },
   ): Promise<GrpoPart> {
     expectPositive('total.tokens', total.tokens);
     const rows = new BatchLayout(batch, minimumPositions(this.layout.config));
-    const { count, ...sequenceFeeds } = sequenceInputs(rows, batch, total.sequences);
-    const feeds = {
-      ...rows.feeds(),
-      ...sequenceFeeds,
-      weights: rows.perToken('weights', batch.weights, 1 / total.tokens),
-      oldLogprobs: rows.perToken('oldLogprobs', batch.oldLogprobs),
-      refLogprobs: rows.perToken('refLogprobs', batch.refLogprobs),
-    };
+    const { count, feeds: own } = gspoFeeds(rows, batch, total);
+    const feeds = { ...own, refLogprobs: rows.perToken('refLogprobs', batch.refLogprobs) };
     const shape = shapeOf(rows, settings.temperature ?? 1);
     const kind = `gspo ${count} ${settings.clip} ${settings.clipHigh ?? settings.clip} ${settings.klCoefficient}`;
     const result = await this.#accumulate(kind, shape, feeds, () =>

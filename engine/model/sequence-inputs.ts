@@ -1,8 +1,6 @@
 import { tensor, type Tensors } from '../onnx/session.js';
 import type { BatchLayout, GrpoBatch } from './batch.js';
-
-/** Sequences are filled up to a multiple of this, so that few graphs serve all batches. */
-const BUCKET = 8;
+import { filledUp } from './preference-inputs.js';
 
 interface Completion {
   tokens: number[];
@@ -12,12 +10,14 @@ interface Completion {
 /**
  * The completions of a batch as the inputs `members`, `sequenceAdvantages` and `sequenceWeights` of the GSPO graph.
  * @param sequences completions of the whole optimiser batch
+ * @param least completions that the graph has places for in any case
  * @returns the tensors and, as `count`, their number of sequences
  */
 export function sequenceInputs(
   layout: BatchLayout,
-  batch: GrpoBatch,
+  batch: Omit<GrpoBatch, 'refLogprobs'>,
   sequences: number,
+  least = 0,
 ): { count: number } & Record<'members' | 'sequenceAdvantages' | 'sequenceWeights', Tensors[string]> {
   const completions = new Map<string, Completion>();
   const { rows, length, weights, segments, advantages } = batch;
@@ -33,7 +33,7 @@ export function sequenceInputs(
       completions.set(key, completion);
     }
   }
-  const count = Math.ceil(completions.size / BUCKET) * BUCKET;
+  const count = filledUp(Math.max(completions.size, least));
   const positions = layout.rows * layout.length;
   const members = new Float32Array(count * positions);
   const own = new Float32Array(count);

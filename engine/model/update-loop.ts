@@ -1,4 +1,4 @@
-/** Supervised updates, several a run: see `updateLoopGraph`. The numbers are those of `TrainingRuntime`, to the bit. */
+/** Updates, several a run: see `updateLoopGraph`. The numbers are those of `TrainingRuntime`, to the bit. */
 import { badJob } from '../errors.js';
 import {
   createSession,
@@ -8,68 +8,74 @@ import {
   type Tensors,
 } from '../onnx/session.js';
 import { updateScalars, type AdamSettings, type OptimizerState } from '../optimizer/adamw.js';
-import { BatchLayout, minimumPositions, type SupervisedBatch } from './batch.js';
+import { BatchLayout, minimumPositions, type TokenBatch } from './batch.js';
 import { trainables, type TrainedModel } from './trained-model.js';
 import { updateLoopGraph } from './update-loop-graph.js';
+import type { Objective } from './update-objectives.js';
 
 /** One optimiser update. */
-export interface SupervisedUpdate {
+export interface Update<Batch, Total> {
   /** Its micro-batches, packed rows. */
-  batches: readonly SupervisedBatch[];
-  /** Sum of the weights of all of them. */
-  totalWeight: number;
+  batches: readonly Batch[];
+  /** What they must know of the whole. */
+  total: Total;
   learningRate: number;
 }
 
-export interface UpdateFigures {
-  /** Σ weight · nll / totalWeight */
-  loss: number;
-  /** Global norm of the gradient before clipping. */
-  gradNorm: number;
+/** Figures of one update: the objective's, and the global norm of the gradient before clipping. */
+export type UpdateFigures<Figure extends string> = Record<'loss' | 'gradNorm' | Figure, number>;
+
+/** What a loop is made for. */
+export interface LoopSettings {
+  adam: AdamSettings;
+  /** Rows and tokens a row of the largest micro-batch: all are filled up to it. */
+  least: { rows: number; length: number };
+  /** See `updateLoopGraph`. */
+  start?: Float32Array | undefined;
+  session: SessionSettings;
 }
 
 /** A graph with its weights inside is one protobuf message. */
-const MOST_FROZEN_BYTES = 2 ** 31 - 2 ** 26;
+const MOST_BYTES_INSIDE = 2 ** 31 - 2 ** 26;
 
 /** Several updates in one run of a graph, between which weights and moments stay on the device. */
-export class UpdateLoop {
+export class UpdateLoop<Batch extends TokenBatch, Total, Figure extends string = never> {
   private constructor(
     private readonly session: GraphSession,
     private readonly model: TrainedModel,
+    private readonly objective: Objective<Batch, Total, Figure>,
     private readonly adam: AdamSettings,
     private readonly least: { rows: number; length: number },
   ) {}
 
-  /**
-   * @param least rows and tokens a row of the largest micro-batch: all are filled up to it
-   * @param frozen the decoder's weights where adapters are trained
-   * @throws EngineError (bad job) where they do not fit into a graph
-   */
-  static async create(
+  /** @throws EngineError (bad job) where the weights do not fit into a graph */
+  static async create<Batch extends TokenBatch, Total, Figure extends string = never>(
     model: TrainedModel,
-    adam: AdamSettings,
-    least: { rows: number; length: number },
-    settings: SessionSettings,
-    frozen?: Float32Array,
-  ): Promise<UpdateLoop> {
-    if (frozen && frozen.byteLength > MOST_FROZEN_BYTES)
+    objective: Objective<Batch, Total, Figure>,
+    { adam, least, start, session }: LoopSettings,
+  ): Promise<UpdateLoop<Batch, Total, Figure>> {
+    const inside = model.adapter || objective.reference ? start : undefined;
+    if (inside && inside.byteLength > MOST_BYTES_INSIDE)
       throw badJob(
-        `the model's frozen weights take ${(frozen.byteLength / 2 ** 30).toFixed(1)} GiB, and a graph holds at most 2: ` +
-          'leave updatesPerRun out, or train on a cluster',
+        `the weights that training starts from take ${(inside.byteLength / 2 ** 30).toFixed(1)} GiB, and a graph holds ` +
+          'at most 2: leave updatesPerRun out, or train on a cluster',
       );
     const { rows, length } = new BatchLayout(
       { ...least, tokens: new Int32Array(least.rows * least.length) },
       minimumPositions(model.layout.config),
     );
-    const graph = updateLoopGraph(model, { length, batch: rows, packed: true, temperature: 1 }, adam, frozen);
-    return new UpdateLoop(await createSession(graph, settings), model, adam, { rows, length });
+    const graph = updateLoopGraph(model, { length, batch: rows }, adam, objective, inside);
+    return new UpdateLoop(await createSession(graph, session), model, objective, adam, { rows, length });
   }
 
   /**
    * Do the updates on `state`, in place, in one run of the graph.
    * @returns figures of each
    */
-  async run(state: OptimizerState, updates: readonly SupervisedUpdate[]): Promise<UpdateFigures[]> {
+  async run(
+    state: OptimizerState,
+    updates: readonly Update<Batch, Total>[],
+  ): Promise<UpdateFigures<Figure>[]> {
     const { size } = trainables(this.model);
     const vectors = {
       p: tensor('float32', state.params, [size]),
@@ -81,8 +87,11 @@ export class UpdateLoop {
     state.m.set(result['new.m']!.data as Float32Array);
     state.v.set(result['new.v']!.data as Float32Array);
     state.step += updates.length;
-    const [loss, norm] = ['loss', 'norm'].map((name) => result[name]!.data as Float32Array);
-    return updates.map((_, i) => ({ loss: loss![i]!, gradNorm: norm![i]! }));
+    const of = (name: string, i: number): number => (result[name]!.data as Float32Array)[i]!;
+    return updates.map((_, i) => {
+      const figures = Object.fromEntries(this.objective.names.map((name) => [name, of(name, i)]));
+      return { ...figures, gradNorm: of('norm', i) } as UpdateFigures<Figure>;
+    });
   }
 
   /** Frees the native memory; the loop is not usable afterwards. */
@@ -90,17 +99,14 @@ export class UpdateLoop {
     await this.session.release();
   }
 
-  private feeds(done: number, updates: readonly SupervisedUpdate[]): Tensors {
+  private feeds(done: number, updates: readonly Update<Batch, Total>[]): Tensors {
     const scalars = updates.map(({ learningRate }, i) =>
       updateScalars(this.adam, done + i + 1, learningRate),
     );
     let first = 0;
     const firsts = updates.map(({ batches }) => (first += batches.length) - batches.length);
-    const micros: Tensors[] = updates.flatMap(({ batches, totalWeight }) =>
-      batches.map((batch) => {
-        const rows = new BatchLayout(batch, 0, this.least);
-        return { ...rows.feeds(), weights: rows.perToken('weights', batch.weights, 1 / totalWeight) };
-      }),
+    const micros = updates.flatMap(({ batches, total }) =>
+      batches.map((batch) => this.objective.feeds(new BatchLayout(batch, 0, this.least), batch, total)),
     );
     const each = (name: 'stepSize' | 'epsilon' | 'keep') =>
       tensor(
@@ -125,10 +131,7 @@ const integers = (values: readonly number[]) =>
 
 const stackedAll = (micros: readonly Tensors[]): Tensors =>
   Object.fromEntries(
-    ['tokens', 'targets', 'weights', 'segments'].map((name) => [
-      name,
-      stacked(micros.map((micro) => micro[name]!)),
-    ]),
+    Object.keys(micros[0]!).map((name) => [name, stacked(micros.map((micro) => micro[name]!))]),
   );
 
 /** Tensors of one shape as one with a leading dimension. */

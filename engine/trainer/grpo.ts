@@ -6,12 +6,13 @@ import type { GrpoJob } from '../job.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { Decoder } from '../rollout/decoder.js';
 import { providerOf } from '../onnx/device.js';
-import { accumulateGrpo, splitEvenly } from './grpo-update.js';
+import { splitEvenly } from './grpo-update.js';
+import { grpoUpdates } from './grpo-updates.js';
 import type { EngineIo, JobEnd } from './io.js';
 import { rollOut, rolloutSettings, type Rollout } from './rollouts.js';
 import { disagrees, drawGroups } from './group-draws.js';
 import { loadSourceModel } from './source-model.js';
-import { createRuntime, planTraining, rolloutWeights } from './training-plan.js';
+import { planTraining, rolloutWeights } from './training-plan.js';
 import { ROLLOUTS_FILE, TrainingSession, type Recorder, type Step } from './training-session.js';
 
 /** Sample rollouts recorded at a step that ends in a checkpoint. */
@@ -37,8 +38,7 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
   const order = new EpochOrder(prompts.length, job.seed);
   const plan = planTraining(job, model);
   const session = new TrainingSession(job, plan, io);
-  const { parameters, m, v, updates } = session.state;
-  const runtime = await createRuntime(plan, { params: parameters, m, v, step: updates }, job);
+  const updates = await grpoUpdates(plan, job, session.state, longest + job.maxNewTokens, () => io.breathe());
   const decoder = new Decoder(plan.trained, job.threads, await providerOf(job.device));
 
   const step: Step = async (number, state, record) => {
@@ -52,13 +52,12 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
     if (number === 1 || number === job.steps || number % job.checkpointEverySteps === 0)
       recordExamples(number, groups, record);
     const rate = learningRate(job.optimizer, number - 1, job.steps);
-    const results = [];
-    for (const part of splitEvenly(groups, job.miniBatches)) {
-      if (part.length === 0) continue;
-      const figures = await accumulateGrpo(runtime, plan, job, part.flat(), () => io.breathe());
-      results.push({ ...figures, ...(await runtime.applyAdamW(rate)) });
-    }
-    state.updates = runtime.state.step;
+    const parts = splitEvenly(groups, job.miniBatches).filter((part) => part.length > 0);
+    const results = await updates.run(
+      state,
+      parts.map((part) => part.flat()),
+      rate,
+    );
     const rollouts = all.flat();
     const tokens = rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
     return {
@@ -77,7 +76,7 @@ export async function runGrpo(job: GrpoJob, io: EngineIo): Promise<JobEnd> {
   try {
     return await session.run(job.steps, step);
   } finally {
-    await runtime.release();
+    await updates.release();
     await decoder.release();
   }
 }

@@ -6,10 +6,12 @@ import { badJob } from '../errors.js';
 import type { RewardJob } from '../job.js';
 import type { PreferenceBatch } from '../model/batch.js';
 import { withScalarHead } from '../model/scalar-head.js';
+import { rewardObjective } from '../model/update-objectives.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { planMicroBatches } from './batches.js';
 import { namesOf, requireFiniteLoss } from './divergence.js';
 import type { EngineIo, JobEnd } from './io.js';
+import { LoopedUpdates, runLooped, updatesPerRun } from './looped-updates.js';
 import { loadSourceModel } from './source-model.js';
 import { createRuntime, planTraining } from './training-plan.js';
 import { TrainingSession, type Step } from './training-session.js';
@@ -28,13 +30,28 @@ export async function runReward(job: RewardJob, io: EngineIo): Promise<JobEnd> {
   const order = new EpochOrder(pairs.length, job.seed);
   const totalSteps = supervisedSteps(pairs.length, job.batchSize, job.epochs);
   const session = new TrainingSession(job, plan, io);
+  const batchOf = (number: number): EncodedPreference[] =>
+    supervisedStep(order, pairs.length, job.batchSize, number - 1).map(({ item }) => pairs[item]!);
+  const together = await updatesPerRun(job);
+  if (together !== undefined) {
+    const looped = await LoopedUpdates.create(plan, job, {
+      objective: rewardObjective(job.batchSize),
+      longest: Math.max(...pairs.map(placesOf)),
+      nameOf: ({ id }: EncodedPreference) => id,
+      layOut: (batch: readonly EncodedPreference[], rowTokens) => ({
+        batches: planMicroBatches(batch.map(placesOf), plan.batches, rowTokens).map((rows) =>
+          preferenceBatch(rows, batch, tokenizer.padding),
+        ),
+        total: batch.length,
+      }),
+    });
+    return runLooped(session, job, looped, { batchOf, tokensOf, totalSteps, together });
+  }
   const { parameters, m, v, updates } = session.state;
   const runtime = await createRuntime(plan, { params: parameters, m, v, step: updates }, job);
 
   const step: Step = async (number, state) => {
-    const batch = supervisedStep(order, pairs.length, job.batchSize, number - 1).map(
-      ({ item }) => pairs[item]!,
-    );
+    const batch = batchOf(number);
     let loss = 0;
     let margin = 0;
     let right = 0;
@@ -51,7 +68,7 @@ export async function runReward(job: RewardJob, io: EngineIo): Promise<JobEnd> {
     const rate = learningRate(job.optimizer, number - 1, totalSteps);
     const { gradNorm } = await runtime.applyAdamW(rate);
     state.updates = runtime.state.step;
-    const tokens = batch.reduce((sum, { chosen, rejected }) => sum + chosen.length + rejected.length, 0);
+    const tokens = batch.reduce((sum, pair) => sum + tokensOf(pair), 0);
     return { tokens, learningRate: rate, gradNorm, loss, accuracy: right / batch.length, margin };
   };
 
@@ -62,8 +79,10 @@ export async function runReward(job: RewardJob, io: EngineIo): Promise<JobEnd> {
   }
 }
 
+const tokensOf = ({ chosen, rejected }: EncodedPreference): number => chosen.length + rejected.length;
+
 /** Places of a pair in a packed row: both answers, and one more, for graphs do not read a row's last token. */
-const placesOf = ({ chosen, rejected }: EncodedPreference): number => chosen.length + rejected.length + 1;
+const placesOf = (pair: EncodedPreference): number => tokensOf(pair) + 1;
 
 /** Both answers of a pair side by side in one row, neither of them seeing the other. */
 export function preferenceBatch(

@@ -3,11 +3,14 @@ import { EpochOrder, supervisedStep, supervisedSteps } from '../data/epochs.js';
 import { readSupervisedData, type EncodedSample } from '../data/supervised-data.js';
 import { badJob } from '../errors.js';
 import type { SupervisedJob } from '../job.js';
+import type { MicroBatch } from '../data/packing.js';
+import type { SupervisedBatch } from '../model/batch.js';
+import { supervisedObjective } from '../model/update-objectives.js';
 import type { TrainingRuntime } from '../model/runtime.js';
 import { learningRate } from '../optimizer/schedule.js';
 import { perToken, planMicroBatches, tokenBatch } from './batches.js';
 import type { EngineIo, JobEnd } from './io.js';
-import { loopedUpdates, updatesPerRun } from './looped-updates.js';
+import { LoopedUpdates, runLooped, updatesPerRun } from './looped-updates.js';
 import { loadSourceModel } from './source-model.js';
 import { namesOf, requireFiniteLoss } from './divergence.js';
 import { createRuntime, planTraining, type TrainingPlan } from './training-plan.js';
@@ -32,12 +35,17 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
   const together = await updatesPerRun(job);
   if (together !== undefined) {
     const longest = Math.max(...samples.map(({ tokens }) => tokens.length));
-    const looped = await loopedUpdates(plan, job, { batchOf, longest, totalSteps, together });
-    try {
-      return await session.run(totalSteps, looped.step);
-    } finally {
-      await looped.release();
-    }
+    const looped = await LoopedUpdates.create(plan, job, {
+      objective: supervisedObjective,
+      longest,
+      nameOf: ({ id }: EncodedSample) => id,
+      layOut: (batch: readonly EncodedSample[], rowTokens) => {
+        const { micros, totalWeight } = supervisedBatches(plan, batch, rowTokens);
+        return { batches: micros.map((each) => each.batch), total: totalWeight };
+      },
+    });
+    const tokensOf = ({ tokens }: EncodedSample): number => tokens.length;
+    return runLooped(session, job, looped, { batchOf, tokensOf, totalSteps, together });
   }
   const { parameters, m, v, updates } = session.state;
   const runtime = await createRuntime(plan, { params: parameters, m, v, step: updates }, job);
@@ -64,24 +72,38 @@ export async function runSupervised(job: SupervisedJob, io: EngineIo): Promise<J
  */
 export async function accumulateSupervised(
   runtime: TrainingRuntime,
-  { model, batches }: TrainingPlan,
+  plan: TrainingPlan,
   batch: readonly EncodedSample[],
   breathe: () => Promise<void>,
 ): Promise<{ loss: number; tokens: number }> {
-  const sequences = batch.map((sample) => sample.tokens);
-  const weights = batch.map((sample) => sample.weights);
-  const totalWeight = weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0);
-  const sizes = sequences.map((ids) => ids.length);
+  const { micros, totalWeight } = supervisedBatches(plan, batch);
   let loss = 0;
-  for (const rows of planMicroBatches(sizes, batches)) {
-    const micro = {
-      ...tokenBatch(rows, sequences, model.tokenizer.padding),
-      weights: perToken(rows, weights),
-    };
+  for (const { rows, batch: micro } of micros) {
     const part = await runtime.gradSupervised(micro, totalWeight);
     requireFiniteLoss(part.loss, () => namesOf(rows, (index) => batch[index]!.id));
     loss += part.loss;
     await breathe();
   }
-  return { loss, tokens: sizes.reduce((sum, size) => sum + size, 0) };
+  return { loss, tokens: batch.reduce((sum, { tokens }) => sum + tokens.length, 0) };
+}
+
+/** An optimiser batch in micro-batches. @param rowTokens of every row; default: by the samples in it */
+function supervisedBatches(
+  { model, batches }: TrainingPlan,
+  batch: readonly EncodedSample[],
+  rowTokens?: number,
+): { micros: { rows: MicroBatch; batch: SupervisedBatch }[]; totalWeight: number } {
+  const sequences = batch.map(({ tokens }) => tokens);
+  const weights = batch.map((sample) => sample.weights);
+  const sizes = sequences.map(({ length }) => length);
+  return {
+    micros: planMicroBatches(sizes, batches, rowTokens).map((rows) => ({
+      rows,
+      batch: {
+        ...tokenBatch(rows, sequences, model.tokenizer.padding),
+        weights: perToken(rows, weights),
+      },
+    })),
+    totalWeight: weights.reduce((sum, row) => row.reduce((part, weight) => part + weight, sum), 0),
+  };
 }
