@@ -55,12 +55,25 @@ const SAFE_COLUMNS = 512;
  * Positions that every graph has at least, for results that do not depend on the number of threads: onnxruntime's
  * matrix product splits the *columns* of its result between threads where they outnumber the rows, and blocks its
  * sums differently when a thread gets 64 columns or fewer. With this many rows that cannot happen on 8 threads or fewer.
- * Results with more than 512 columns are safe as they are, which leaves the keys and values of larger models.
+ * Results with more than 512 columns are safe as they are (see `reproducibleThreads`), which leaves the keys and values
+ * of larger models.
  */
 export function minimumPositions(config: DecoderConfig): number {
   const smallest = Math.min(config.hiddenSize, config.intermediateSize, config.vocabSize);
   if (smallest > SAFE_COLUMNS) return Math.min(SAFE_COLUMNS, config.kvHeads * headDim(config));
   return Math.min(SAFE_COLUMNS, Math.max(config.hiddenSize, config.intermediateSize, config.vocabSize));
+}
+
+/** Up to this many columns 8 threads, which share them in pieces of 16, get 64 each; 7 get more from `SAFE_COLUMNS` on. */
+const TOO_FEW_FOR_EIGHT = 624;
+
+/** `threads`, or 7 in place of 8 where those would sum a product of this model differently, see `minimumPositions`. */
+export function reproducibleThreads(config: DecoderConfig, threads: number): number {
+  const { hiddenSize, intermediateSize, vocabSize, kvHeads } = config;
+  const between = [hiddenSize, intermediateSize, vocabSize, kvHeads * headDim(config)].some(
+    (width) => width > SAFE_COLUMNS && width <= TOO_FEW_FOR_EIGHT,
+  );
+  return threads === 8 && between ? 7 : threads;
 }
 
 /** A batch as graph feeds: padded to `rows` sequences of `length` predicted positions, time-major. */

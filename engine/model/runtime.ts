@@ -13,7 +13,7 @@ import type { Provider, Tensors } from '../onnx/session.js';
 import type { AdamSettings, OptimizerState } from '../optimizer/adamw.js';
 import { AdamW } from '../optimizer/adamw.js';
 import type { GrpoBatch, PreferenceBatch, ScoredBatch, SupervisedBatch, TokenBatch } from './batch.js';
-import { BatchLayout, minimumPositions } from './batch.js';
+import { BatchLayout, minimumPositions, reproducibleThreads } from './batch.js';
 import { grpoFeeds, gspoFeeds, supervisedFeeds, type RolloutTotal } from './objective-feeds.js';
 import type { FlatLayout, ParameterLayout } from './parameters.js';
 import { preferenceInputs, scoreInputs } from './preference-inputs.js';
@@ -114,7 +114,8 @@ export class TrainingRuntime {
         throw new Error(`state vector has ${vector.length} elements, the architecture needs ${trained.size}`);
       }
     }
-    const { threads, provider } = options;
+    const { provider } = options;
+    const threads = reproducibleThreads(layout.config, options.threads);
     const settings = { threads, provider, arena: options.arena ?? true };
     const optimizer =
       options.optimizer && (await AdamW.create(trained.size, trained.decaySize, options.optimizer, settings));

@@ -8,7 +8,7 @@ import {
   type Tensors,
 } from '../onnx/session.js';
 import { updateScalars, type AdamSettings, type OptimizerState } from '../optimizer/adamw.js';
-import { BatchLayout, minimumPositions, type TokenBatch } from './batch.js';
+import { BatchLayout, minimumPositions, reproducibleThreads, type TokenBatch } from './batch.js';
 import { trainables, type TrainedModel } from './trained-model.js';
 import { updateLoopGraph } from './update-loop-graph.js';
 import type { Objective } from './update-objectives.js';
@@ -65,7 +65,11 @@ export class UpdateLoop<Batch extends TokenBatch, Total, Figure extends string =
       minimumPositions(model.layout.config),
     );
     const graph = updateLoopGraph(model, { length, batch: rows }, adam, objective, inside);
-    return new UpdateLoop(await createSession(graph, session), model, objective, adam, { rows, length });
+    const threads = reproducibleThreads(model.layout.config, session.threads);
+    return new UpdateLoop(await createSession(graph, { ...session, threads }), model, objective, adam, {
+      rows,
+      length,
+    });
   }
 
   /**

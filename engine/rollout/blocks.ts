@@ -18,23 +18,38 @@ export function rotaryInputs(g: GraphBuilder, config: DecoderConfig, positions: 
 }
 
 /**
- * Longest sum one matrix product may form. onnxruntime splits longer ones into blocks whose size depends on how many
- * columns a thread gets, hence on the rows and on the number of threads, and other blocks round differently. Sums of up
- * to 128 terms are always one block; longer ones are added up from such products here, always in the same order.
+ * onnxruntime's matrix product adds up blocks of this many terms, one after the other, unless a thread gets few columns:
+ * then blocks are longer, and other blocks round differently. How many columns a thread gets depends on the rows and on
+ * the number of threads.
  */
 const INNER_BLOCK = 128;
+/** A thread with more columns than this uses `INNER_BLOCK`. */
+const FEW_COLUMNS = 64;
+/** Threads share columns in pieces of this many. */
+const COLUMN_PIECE = 16;
+
+/**
+ * How weights are held. In factors of `INNER_BLOCK` inputs every sum is one block, and longer ones are added up here,
+ * always in the same order. Whole matrices give the same sums, and faster, where `wideEnough` says so.
+ */
+export type Cut = 'factors' | 'whole';
+
+/** Whether every one of `threads` threads gets so many of `columns` that a product adds up the blocks of factors. */
+export function wideEnough(columns: number, threads: number): boolean {
+  return Math.floor(Math.ceil(columns / COLUMN_PIECE) / threads) * COLUMN_PIECE > FEW_COLUMNS;
+}
 
 /** A weight [outputs, inputs] as factors [inputs of a block, outputs], to be prepared once and used by `product`. */
-export function factors(g: GraphBuilder, weight: Value, scale?: Value): Value[] {
+export function factors(g: GraphBuilder, weight: Value, cut: Cut, scale?: Value): Value[] {
   const transposed = ops.transpose(g, weight, [1, 0]);
   const scaled = scale ? ops.mul(g, transposed, scale) : transposed;
-  const sizes = blockSizes(weight.shape[1]!);
+  const sizes = blockSizes(weight.shape[1]!, cut);
   return sizes.length === 1 ? [scaled] : ops.split(g, scaled, sizes, 0);
 }
 
 /** Shapes of the factors of a weight [outputs, inputs]. */
-export function factorShapes([outputs, inputs]: readonly number[]): number[][] {
-  return blockSizes(inputs!).map((size) => [size, outputs!]);
+export function factorShapes([outputs, inputs]: readonly number[], cut: Cut): number[][] {
+  return blockSizes(inputs!, cut).map((size) => [size, outputs!]);
 }
 
 /** `x` [..., inputs] times the weight that `factors` prepared, plus `bias` [outputs] where there is one. */
@@ -50,7 +65,8 @@ export function product(g: GraphBuilder, x: Value, weight: readonly Value[], bia
   return parts.map((part, i) => ops.matmul(g, part, weight[i]!)).reduce((sum, part) => ops.add(g, sum, part));
 }
 
-function blockSizes(inputs: number): number[] {
+function blockSizes(inputs: number, cut: Cut): number[] {
+  if (cut === 'whole') return [inputs];
   const count = Math.ceil(inputs / INNER_BLOCK);
   return Array.from({ length: count }, (_, i) => Math.min(INNER_BLOCK, inputs - i * INNER_BLOCK));
 }

@@ -56,7 +56,7 @@ export function decodeGraph(
   const { heads, kvHeads, layers, normEpsilon } = config;
   const d = headDim(config);
   const outer = new GraphBuilder(choosing);
-  const weights = preparedInputs(outer, layout, 'scaled', packed);
+  const weights = preparedInputs(outer, layout, 'scaled', 'factors', packed);
   const rows = outer.input('rows', 'int64', [UNKNOWN]);
   const mask = outer.input('mask', 'float32', [UNKNOWN, 1, 1, UNKNOWN]);
   const pastLength = outer.op('Shape', [mask], { start: 3 }, { specs: [{ dtype: 'int64', shape: [1] }] });

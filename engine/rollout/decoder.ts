@@ -3,14 +3,14 @@ import { createSession, tensor, type GraphSession, type Provider, type Tensors }
 import type { ParameterLayout } from '../model/parameters.js';
 import type { TrainedModel } from '../model/trained-model.js';
 import { badJob } from '../errors.js';
-import { cacheNames } from './blocks.js';
+import { cacheNames, type Cut } from './blocks.js';
 import { joinCaches, type Cache } from './cache.js';
 import { CHUNK, decodeGraph, type Choosing } from './decode-graph.js';
 import { causalMask, MASKED, prefillGraph } from './prefill-graph.js';
 import { packedDecodeSession } from './packed-weights.js';
 import { prefillRuns } from './prefill-runs.js';
 import { bucketOf, drawUniforms, mayJoin, rowsInMemory, rowsOf, type Prompt, type Row } from './rows.js';
-import { prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
+import { mayStayWhole, prepareFeeds, prepareGraph, rawTensors } from './prepared-weights.js';
 
 export type { Prompt } from './rows.js';
 
@@ -67,10 +67,22 @@ const MIN_ROWS = 8;
 interface Prepared {
   /** See `prepared-weights.ts`. */
   feeds: Tensors;
+  cut: Cut;
   decodeSession: (choosing: Choosing) => Promise<GraphSession>;
   /** Batches are filled up to this many rows. */
   minRows: number;
   release: () => Promise<void>;
+}
+
+/** The session under `key`, made where it is not there yet. */
+async function sessionOf<K>(
+  sessions: Map<K, GraphSession>,
+  key: K,
+  make: () => Promise<GraphSession>,
+): Promise<GraphSession> {
+  const session = sessions.get(key) ?? (await make());
+  sessions.set(key, session);
+  return session;
 }
 
 const int64 = (values: readonly number[], shape: readonly number[]) =>
@@ -85,10 +97,10 @@ const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Generates with the weights given to each call. Sessions are made on first use and kept until `release`. */
 export class Decoder {
-  private prefiller: GraphSession | undefined;
+  private readonly prefillers = new Map<Cut, GraphSession>();
   private readonly decoders = new Map<Choosing, GraphSession>();
   private readonly layout: ParameterLayout;
-  private preparation: GraphSession | undefined;
+  private readonly preparations = new Map<Cut, GraphSession>();
   private held: { of: DecoderWeights; prepared: Prepared } | undefined;
 
   constructor(
@@ -162,7 +174,7 @@ export class Decoder {
     while (live.length + waiting.length > 0) {
       if (live.length === 0 || (refill && mayJoin(live, waiting, cache, settings))) {
         const joining = waiting.splice(0, settings.batchSize - live.length);
-        cache = await this.join(prepared.feeds, prompts, cache, live, joining);
+        cache = await this.join(prepared, prompts, cache, live, joining);
         live.push(...joining);
       }
       const output = await this.chunk(prepared, cache, prompts, live, settings);
@@ -188,12 +200,12 @@ export class Decoder {
   /** Free all sessions. */
   async release(): Promise<void> {
     for (const session of this.decoders.values()) await session.release();
-    await this.prefiller?.release();
-    this.prefiller = undefined;
+    for (const session of this.prefillers.values()) await session.release();
+    this.prefillers.clear();
     await this.held?.prepared.release();
     this.held = undefined;
-    await this.preparation?.release();
-    this.preparation = undefined;
+    for (const session of this.preparations.values()) await session.release();
+    this.preparations.clear();
     this.decoders.clear();
   }
 
@@ -203,58 +215,61 @@ export class Decoder {
     // On a GPU every product is a launch: whole matrices take a fraction of those that factors take.
     pack = this.layout.size > PACKED_PARAMETERS || this.provider === 'cuda',
   ): Promise<Prepared> {
+    const { threads, provider } = this;
+    // Without packing the decode graph shares the factors, which it needs: its rows are few and change.
+    const whole = pack && (provider === 'cuda' || mayStayWhole(this.layout, threads));
+    const cut: Cut = whole ? 'whole' : 'factors';
     // It runs once a call, on much memory that nothing else needs.
-    this.preparation ??= await createSession(prepareGraph(this.model), {
-      threads: this.threads,
-      provider: this.provider,
-      arena: false,
-    });
-    const factors = await this.preparation.run(prepareFeeds(this.model, parameters, adapter));
+    const preparation = await sessionOf(this.preparations, cut, () =>
+      createSession(prepareGraph(this.model, cut), { threads, provider, arena: false }),
+    );
+    const factors = await preparation.run(prepareFeeds(this.model, parameters, adapter));
     const feeds = { ...rawTensors(this.layout, parameters), ...factors };
     if (!pack)
       return {
         feeds,
+        cut,
         minRows: MIN_ROWS,
         decodeSession: (choosing) => this.decodeSession(choosing),
         release: async () => undefined,
       };
-    const { threads, provider } = this;
     const packed = new Map<Choosing, GraphSession>();
     return {
       feeds,
+      cut,
       minRows: 1,
-      decodeSession: async (choosing) => {
-        const session =
-          packed.get(choosing) ??
-          (await packedDecodeSession(this.layout, choosing, feeds, { threads, provider }));
-        packed.set(choosing, session);
-        return session;
-      },
+      decodeSession: (choosing) =>
+        sessionOf(packed, choosing, () =>
+          packedDecodeSession(this.layout, choosing, feeds, cut, { threads, provider }),
+        ),
       release: async () => {
         for (const session of packed.values()) await session.release();
       },
     };
   }
 
-  private async decodeSession(choosing: Choosing): Promise<GraphSession> {
-    let session = this.decoders.get(choosing);
-    if (session === undefined) {
-      const { threads, provider } = this;
-      session = await createSession(decodeGraph(this.layout, choosing), { threads, provider });
-      this.decoders.set(choosing, session);
-    }
-    return session;
+  private decodeSession(choosing: Choosing): Promise<GraphSession> {
+    const { threads, provider } = this;
+    return sessionOf(this.decoders, choosing, () =>
+      createSession(decodeGraph(this.layout, choosing), { threads, provider }),
+    );
   }
 
   /** Keys and values of prompts, each once, however many samples; see `prefillGraph`. */
-  private async prefill(weights: Tensors, prompts: readonly Prompt[], width: number): Promise<Tensors> {
+  private async prefill(
+    { feeds: weights, cut }: Prepared,
+    prompts: readonly Prompt[],
+    width: number,
+  ): Promise<Tensors> {
     const { threads, provider } = this;
-    this.prefiller ??= await createSession(prefillGraph(this.layout), { threads, provider });
+    const prefiller = await sessionOf(this.prefillers, cut, () =>
+      createSession(prefillGraph(this.layout, cut), { threads, provider }),
+    );
     const ids = new BigInt64Array(prompts.length * width);
     prompts.forEach(({ tokens }, row) => {
       for (let i = 0; i + 1 < tokens.length; i++) ids[row * width + i] = BigInt(tokens[i]!);
     });
-    const read = await this.prefiller.run({
+    const read = await prefiller.run({
       ...weights,
       tokens: tensor('int64', ids, [prompts.length, width]),
       mask: causalMask(width),
@@ -265,7 +280,7 @@ export class Decoder {
 
   /** The cache of the live rows and of those that join them; sets `source` of all. */
   private async join(
-    weights: Tensors,
+    prepared: Prepared,
     prompts: readonly Prompt[],
     cache: Cache,
     live: readonly Row[],
@@ -275,7 +290,7 @@ export class Decoder {
     const read = sources.map((index) => prompts[index]!);
     const fresh: Cache[] = [];
     for (const { some, width } of prefillRuns(read, this.layout.config.heads))
-      fresh.push({ tensors: await this.prefill(weights, some, width), past: width });
+      fresh.push({ tensors: await this.prefill(prepared, some, width), past: width });
     const bucket = Math.max(...read.map(bucketOf));
     const place = new Map(sources.map((prompt, i) => [prompt, live.length + i]));
     for (const row of joining) row.source = place.get(row.prompt)!;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createSession, type GraphSession, type SessionSettings, type Tensors } from '../onnx/index.js';
 import type { ExternalData } from '../onnx/types.js';
 import type { ParameterLayout } from '../model/parameters.js';
+import type { Cut } from './blocks.js';
 import { decodeGraph, type Choosing } from './decode-graph.js';
 import { packedFactors } from './prepared-weights.js';
 
@@ -24,11 +25,12 @@ export async function packedDecodeSession(
   layout: ParameterLayout,
   choosing: Choosing,
   prepared: Tensors,
+  cut: Cut,
   settings: SessionSettings,
 ): Promise<GraphSession> {
   const dir = mkdtempSync(join(tmpdir(), 'rmr1-decode-'));
   try {
-    const places = writeFactors(join(dir, WEIGHTS), layout, prepared);
+    const places = writeFactors(join(dir, WEIGHTS), layout, prepared, cut);
     const file = join(dir, 'decode.onnx');
     return await createSession(decodeGraph(layout, choosing, places), { ...settings, file });
   } finally {
@@ -37,12 +39,17 @@ export async function packedDecodeSession(
 }
 
 /** Factors of a matrix follow each other, which makes them the whole transposed matrix. @returns where each lies */
-function writeFactors(path: string, layout: ParameterLayout, prepared: Tensors): Map<string, ExternalData> {
+function writeFactors(
+  path: string,
+  layout: ParameterLayout,
+  prepared: Tensors,
+  cut: Cut,
+): Map<string, ExternalData> {
   const places = new Map<string, ExternalData>();
   const file = openSync(path, 'w');
   try {
     let end = 0;
-    for (const [block, names] of packedFactors(layout)) {
+    for (const [block, names] of packedFactors(layout, cut)) {
       const offset = Math.ceil(end / PAGE) * PAGE;
       end = offset;
       for (const name of names) {

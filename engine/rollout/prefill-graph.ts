@@ -2,7 +2,7 @@
 import type { Tensor } from 'onnxruntime-node';
 import { GraphBuilder, UNKNOWN, ops, tensor, type Value } from '../onnx/index.js';
 import { headDim, type ParameterLayout } from '../model/parameters.js';
-import { addAndNormalize, cacheNames, product, rotaryInputs, rotate, swiglu } from './blocks.js';
+import { addAndNormalize, cacheNames, product, rotaryInputs, rotate, swiglu, type Cut } from './blocks.js';
 import { preparedInputs } from './prepared-weights.js';
 
 /** Far below any score, so that its softmax weight is exactly 0. */
@@ -20,12 +20,12 @@ export function causalMask(length: number): Tensor {
  * Outputs: `key.N` float32 [rows, kvHeads, headDim, length], `value.N` float32 [rows, kvHeads, length, headDim]. Entries beyond a prompt's own length are
  * junk that decoding masks; attention is causal, so they do not reach the valid ones.
  */
-export function prefillGraph(layout: ParameterLayout): GraphBuilder {
+export function prefillGraph(layout: ParameterLayout, cut: Cut): GraphBuilder {
   const { config } = layout;
   const { heads, kvHeads, layers, normEpsilon } = config;
   const d = headDim(config);
   const g = new GraphBuilder('prefill');
-  const weights = preparedInputs(g, layout, 'plain');
+  const weights = preparedInputs(g, layout, 'plain', cut);
   const tokens = g.input('tokens', 'int64', [UNKNOWN, UNKNOWN]);
   const mask = g.input('mask', 'float32', [1, 1, UNKNOWN, UNKNOWN]);
   const tables = rotaryInputs(g, config, config.maxLength);

@@ -10,7 +10,7 @@ import {
   type ParameterLayout,
 } from '../model/parameters.js';
 import type { TrainedModel } from '../model/trained-model.js';
-import { factors, factorShapes } from './blocks.js';
+import { factors, factorShapes, wideEnough, type Cut } from './blocks.js';
 
 /** One layer's prepared weights; lists are factors. */
 export interface PreparedLayer {
@@ -49,22 +49,27 @@ function products(layout: ParameterLayout): ParameterBlock[] {
   );
 }
 
+/** Whether whole matrices give prefill, on so many threads, the sums of factors. */
+export const mayStayWhole = (layout: ParameterLayout, threads: number): boolean =>
+  products(layout).every(({ shape }) => wideEnough(shape[0]!, threads));
+
 /** Names of the factors of every matrix that the decode graph multiplies by, scaled queries among them. */
-export function packedFactors(layout: ParameterLayout): [block: string, names: string[]][] {
+export function packedFactors(layout: ParameterLayout, cut: Cut): [block: string, names: string[]][] {
   return products(layout).map(({ name, shape }) => [
     name,
-    factorShapes(shape).map((_, j) => factorName(name, j, 'scaled')),
+    factorShapes(shape, cut).map((_, j) => factorName(name, j, 'scaled')),
   ]);
 }
 
 /**
  * Declares the prepared weights as inputs of `g`.
- * @param packed where the matrices lie that are constants instead, whole and not in factors
+ * @param packed where the matrices lie that are constants instead, whole whatever the cut
  */
 export function preparedInputs(
   g: GraphBuilder,
   layout: ParameterLayout,
   queries: QueryForm,
+  cut: Cut,
   packed?: ReadonlyMap<string, ExternalData>,
 ): PreparedInputs {
   const raw = new Map(
@@ -78,7 +83,7 @@ export function preparedInputs(
       const place = packed?.get(block.name);
       const factors = place
         ? [g.external([block.shape[1]!, block.shape[0]!], place)]
-        : factorShapes(block.shape).map((shape, j) =>
+        : factorShapes(block.shape, cut).map((shape, j) =>
             g.input(factorName(block.name, j, queries), 'float32', shape),
           );
       return [block.name, factors];
@@ -136,7 +141,7 @@ const preparedBlocks = (layout: ParameterLayout): ParameterBlock[] => [
 ];
 
 /** Inputs: see `prepareFeeds`; outputs: all inputs of `preparedInputs` that are not raw. */
-export function prepareGraph({ layout, adapter }: TrainedModel): GraphBuilder {
+export function prepareGraph({ layout, adapter }: TrainedModel, cut: Cut): GraphBuilder {
   const g = new GraphBuilder('prepare');
   const adapted = new Map(adapter?.targets.map((target) => [target.weight.name, target]));
   const load = (entry: ParameterEntry): Value => {
@@ -160,7 +165,7 @@ export function prepareGraph({ layout, adapter }: TrainedModel): GraphBuilder {
       if (form === 'scaled' && factorName(block.name, 0, form) === factorName(block.name, 0, 'plain'))
         continue;
       const parts = isMatrix(block)
-        ? factors(g, weight, form === 'scaled' ? scale : undefined)
+        ? factors(g, weight, cut, form === 'scaled' ? scale : undefined)
         : [form === 'scaled' ? ops.mul(g, weight, ops.reshape(g, scale, [scale.shape[1]!])) : weight];
       parts.forEach((part, j) => g.output(factorName(block.name, j, form), part));
     }
