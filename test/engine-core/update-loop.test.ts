@@ -234,11 +234,7 @@ describe.each<[string, { adapter?: typeof adapter; recompute?: boolean }]>([
               grpoObjective(rlSettings),
               given.map(({ tokens, ...rest }) => ({ ...rest, total: tokens })),
               async (runtime, batch, total) =>
-                runtime.gradGrpo(
-                  await withReference(runtime, batch),
-                  total,
-                  rlSettings,
-                ),
+                runtime.gradGrpo(await withReference(runtime, batch), total, rlSettings),
             )
           : await both(
               model,
@@ -246,11 +242,7 @@ describe.each<[string, { adapter?: typeof adapter; recompute?: boolean }]>([
               gspoObjective(rlSettings, 6),
               given.map(({ tokens, sequences, ...rest }) => ({ ...rest, total: { tokens, sequences } })),
               async (runtime, batch, total) =>
-                runtime.gradGspo(
-                  await withReference(runtime, batch),
-                  total,
-                  rlSettings,
-                ),
+                runtime.gradGspo(await withReference(runtime, batch), total, rlSettings),
             );
       expectSameBits(states);
       for (const each of figures)
