@@ -21,6 +21,7 @@ import { sampleStudent } from './oracle/sample-student.js';
 import { splitPairs } from './oracle/split-pairs.js';
 import { spentByRun } from './oracle/tally.js';
 import { planRun } from './planning/plan-run.js';
+import { releaseServer } from './ray/server-job.js';
 import { buildRewardSet, buildRlPrompts, buildSftSet } from './training/build-data.js';
 import { trainModel } from './training/train-model.js';
 
@@ -44,6 +45,7 @@ export function ioActivities({ store }: ActivityDependencies): IoActivities {
     findEvaluation: (input) => findEvaluation(store, input),
     scoreJudgements: (input) => scoreJudgements(store, input),
     writeReport: (input) => writeReport(store, input),
+    releaseServer: (owner) => releaseServer(store, owner),
     prepareBenchmark: (input) => prepareBenchmark(store, input),
     findBenchmark: (input) => findBenchmark(store, input),
     scoreBenchmark: (input) => scoreBenchmark(store, input),

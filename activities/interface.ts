@@ -6,6 +6,7 @@ import type { ResolvedRunInput } from '../workflows/inputs.js';
 import type { JudgeSettings, Sampling } from '../workflows/judge-settings.js';
 import type { LedgerEntry, LedgerReport } from '../workflows/ledger.js';
 import type { ArtifactRef } from './artifacts/ref.js';
+import type { ServerOwner } from './ray/serving-spec.js';
 import type { StageContext, StageOutcome, TimedOutcome } from './stage-outcome.js';
 
 type Refs = Record<string, ArtifactRef>;
@@ -146,6 +147,8 @@ export interface JudgeShardInput {
   from: number;
   to: number;
   recipe: Recipe;
+  /** Asked at a server on the cluster, which this brings up where there is none. */
+  served?: true;
 }
 export type JudgeShardResult =
   /** `pairs`: how many there were from `from` on, at most `to - from`. */
@@ -260,6 +263,8 @@ export interface IoActivities {
     input: EvaluationInput & { judgements: Record<string, ArtifactRef[]>; tokens: number; seconds: number },
   ) => Promise<StageOutcome>;
   writeReport: (input: ReportInput) => Promise<StageOutcome>;
+  /** Ask the owner's server on the cluster, if there is one, to finish what it was asked and end. */
+  releaseServer: (owner: ServerOwner) => Promise<void>;
   /** Read and store a benchmark's items. */
   prepareBenchmark: (input: { benchmark: BenchmarkName; data: string[] }) => Promise<PreparedItems>;
   findBenchmark: (input: BenchmarkStageInput) => Promise<StageOutcome | undefined>;
@@ -274,6 +279,8 @@ export interface StudentShardInput {
   seed: number;
   model: ArtifactRef;
   pairs: ArtifactRef;
+  /** Asked at a server on the cluster, which this brings up where there is none. */
+  served?: true;
 }
 export type StudentShardResult =
   /** `answers`: one line a pair. */
@@ -323,6 +330,8 @@ export interface EvaluationInput {
   models: Refs;
   pairs: ArtifactRef;
   matrix?: ArtifactRef;
+  /** The models are asked at a server on the cluster, not on the embedded engine. */
+  served?: true;
 }
 export interface ReportInput {
   context: StageContext;

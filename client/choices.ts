@@ -44,6 +44,7 @@ export const ORACLE_PROVIDERS = namesOf<Recipe['oracle']['provider']>({
 export const JUDGES = namesOf<Exclude<JudgeKind, 'local-scalar'>>({
   local: true,
   openai: true,
+  vllm: true,
   scalar: true,
   likelihood: true,
   pointwise: true,

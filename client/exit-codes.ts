@@ -78,6 +78,7 @@ export const EXIT_OF_TYPE: Record<
   RaySettings: 'badInput',
   RayRefused: 'unreachable',
   RayTooSmall: 'waiting',
+  JudgeServerFailed: 'waiting',
   Usage: 'badInput',
   RunNotFound: 'badInput',
   RunNotReady: 'badInput',

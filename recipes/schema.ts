@@ -250,6 +250,19 @@ const ray = z.strictObject({
   packing: z.boolean().optional().describe('SFT: several samples in one row; default: false'),
   tensorParallel: z.int().positive().default(1).describe('GPUs that hold one copy of the model for rollouts'),
   gpuMemoryForRollouts: z.number().gt(0).lt(1).default(0.5).describe('share of GPU memory that vLLM takes'),
+  judgeServer: z
+    .strictObject({
+      gpus: z.int().nonnegative().optional().describe('GPUs that hold it; default: ray.tensorParallel'),
+      maxModelLen: z
+        .int()
+        .min(16)
+        .optional()
+        .describe('longest prompt and judgement together; default: base.architecture.maxLength'),
+    })
+    .optional()
+    .describe(
+      'vLLM on the cluster, which the models of evaluate and of student rollouts are asked at; where stages train on GPUs it is there without being named',
+    ),
 });
 
 const evaluate = z.strictObject({
@@ -313,6 +326,14 @@ export const recipeSchema = fields
   .refine(({ engine, device }) => engine !== 'ray' || device === undefined, {
     path: ['device'],
     message: 'is for the embedded engine: with engine ray, set ray.gpusPerNode',
+  })
+  .refine(({ ray }) => (ray?.judgeServer?.gpus ?? 0) <= (ray?.gpusPerNode ?? 0), {
+    path: ['ray', 'judgeServer', 'gpus'],
+    message: 'is more than the GPUs of a node (ray.gpusPerNode), and a server lies within one: lower it',
+  })
+  .refine(({ ray, evaluate }) => (ray?.judgeServer?.maxModelLen ?? Infinity) > evaluate.maxNewTokens, {
+    path: ['ray', 'judgeServer', 'maxModelLen'],
+    message: 'leaves no room for a prompt beside evaluate.maxNewTokens: raise it, or leave it out',
   })
   .refine(({ engine, grpo }) => engine !== 'ray' || grpo.objective !== 'dapo', {
     path: ['grpo', 'objective'],

@@ -87,10 +87,13 @@ export function batches(heartbeatSeconds: number): Omit<OracleActivities, 'judge
   return { planBatches, submitBatch, pollBatch, harvestBatch, cancelBatch };
 }
 
-/** Questions to judges: endpoints beside the oracle's calls, the embedded engine where training runs. */
+/** Kinds of judges that are asked where training runs: on its engine, or on the cluster that it knows. */
+const AT_TRAINING: readonly JudgeKind[] = ['local', 'local-scalar', 'vllm'];
+
+/** Questions to judges: endpoints beside the oracle's calls, the others where training runs. */
 export function judging(kind: JudgeKind): JudgingActivities {
   return proxyActivities<JudgingActivities>({
-    taskQueue: kind === 'local' || kind === 'local-scalar' ? taskQueues.training : taskQueues.oracle,
+    taskQueue: AT_TRAINING.includes(kind) ? taskQueues.training : taskQueues.oracle,
     startToCloseTimeout: '7 days',
     heartbeatTimeout: '60 seconds',
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -58,6 +58,8 @@ export const ERROR_TYPES = {
   RayRefused: { retry: true, then: 'await-correction' },
   /** The cluster has fewer CPUs or GPUs than the recipe's stage reserves. */
   RayTooSmall: { retry: false, then: 'await-correction' },
+  /** The server of the judge's model does not come up, or cannot be reached, on several tries. */
+  JudgeServerFailed: { retry: false, then: 'await-correction' },
 } as const satisfies Record<string, ErrorPolicy>;
 
 export type ErrorType = keyof typeof ERROR_TYPES;

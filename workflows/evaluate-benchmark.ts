@@ -2,12 +2,14 @@
 import { isCancellation, patched, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { BenchmarkStageInput, JudgeItemsResult } from '../activities/interface.js';
+import type { ServerOwner } from '../activities/ray/serving-spec.js';
 import type { StageContext, StageOutcome } from '../activities/stage-outcome.js';
 import { wilson } from '../benchmarks/intervals.js';
 import { io, judging } from './activities.js';
 import { BenchmarkControl, type SectionTally } from './benchmark-control.js';
 import { benchmarkInputSchema, type PreparedItems, type ResolvedBenchmarkInput } from './benchmark-input.js';
 import { parseInput } from './parse-input.js';
+import { releaseJudgeServer } from './with-judge-server.js';
 
 /** Items of one activity. What it judged is in the store item by item, so a lost worker costs what was in flight. */
 const SHARD = 2_000;
@@ -86,7 +88,7 @@ async function evaluation(
   const startedAt = new Date().toISOString();
   for (let from = 0; from < items.count && !control.stopped;) {
     const to = Math.min(items.count, from + SHARD);
-    const shard = await control.run(() =>
+    const asked = () =>
       judging(judge.kind).judgeItems({
         ...stage,
         items: items.items,
@@ -94,8 +96,8 @@ async function evaluation(
         to,
         before: sum.before,
         ...(sum.concurrency ? { concurrency: sum.concurrency } : {}),
-      }),
-    );
+      });
+    const shard = await control.run(judge.kind === 'vllm' ? () => atServer(serverOf(judge), asked) : asked);
     // A shard that a pause cut short is judged again from the store; one that a stop cut short is scored as it is.
     if (shard?.status === 'stopped' && !control.stopped) continue;
     if (shard) sum.add(shard);
@@ -103,6 +105,7 @@ async function evaluation(
     control.report(sum.figures, sum.sections);
     if (input.stopAt !== undefined && sum.halfWidth <= input.stopAt) control.stop();
   }
+  if (judge.kind === 'vllm') await releaseJudgeServer(serverOf(judge));
   if (sum.verdicts.length === 0) return nothing();
   const stopped = sum.judged < sum.total;
   return (
@@ -110,6 +113,20 @@ async function evaluation(
       io().scoreBenchmark({ ...stage, ...sum.totals, verdicts: sum.verdicts, startedAt, stopped }),
     )) ?? nothing()
   );
+}
+
+/** Ask at a server on the cluster; it is kept for the next shard, but not through a pause or while a person is waited for. */
+async function atServer(owner: ServerOwner, ask: () => Promise<JudgeItemsResult>): Promise<JudgeItemsResult> {
+  let shard: JudgeItemsResult | undefined;
+  try {
+    return (shard = await ask());
+  } finally {
+    if (shard?.status !== 'done') await releaseJudgeServer(owner);
+  }
+}
+
+function serverOf({ model }: { model: ArtifactRef }): ServerOwner {
+  return { runId: workflowInfo().workflowId, stage: 'evaluate', model };
 }
 
 function contextOf({ startedBy }: ResolvedBenchmarkInput): StageContext {

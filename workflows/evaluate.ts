@@ -1,3 +1,4 @@
+import type { JudgeShardInput } from '../activities/interface.js';
 import type { StageOutcome } from '../activities/stage-outcome.js';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import { io, training } from './activities.js';
@@ -7,6 +8,7 @@ import type { StageInput } from './inputs.js';
 import type { RunControl } from './run-control.js';
 import { stageWorkflow } from './stage-workflow.js';
 import { required } from './upstream.js';
+import { isServed, withJudgeServer } from './with-judge-server.js';
 
 /** Pairs judged by one activity; a lost worker costs at most one shard. */
 const SHARD = 500;
@@ -32,6 +34,7 @@ function evaluateRun(input: StageInput | undefined): Promise<StageOutcome> {
       models,
       pairs: sets[0]!,
       ...(sets[1] ? { matrix: sets[1] } : {}),
+      ...(isServed(recipe) ? { served: true as const } : {}),
     };
     const found = await io(run.heartbeatSeconds).findEvaluation(stage);
     if (found) return found;
@@ -40,32 +43,29 @@ function evaluateRun(input: StageInput | undefined): Promise<StageOutcome> {
     let tokens = 0;
     let seconds = 0;
     for (const judge of recipe.evaluate.stages) {
-      judgements[judge] = [];
-      for (const pairs of sets) {
-        for (let from = 0, count = SHARD; count === SHARD; from += SHARD) {
-          const shard = await judgeShard(run, {
-            judge,
-            model: models[judge]!,
-            pairs,
-            from,
-            to: from + SHARD,
-          });
-          judgements[judge].push(shard.judgements);
-          tokens += shard.tokens;
-          seconds += shard.seconds;
-          count = shard.pairs;
+      const judged: ArtifactRef[] = (judgements[judge] = []);
+      const model = models[judge]!;
+      const judgeSets = async () => {
+        for (const pairs of sets) {
+          for (let from = 0, count = SHARD; count === SHARD; from += SHARD) {
+            const place = { judge, model, pairs, from, to: from + SHARD };
+            const shard = await judgeShard(run, stage.served ? { ...place, served: true } : place);
+            judged.push(shard.judgements);
+            tokens += shard.tokens;
+            seconds += shard.seconds;
+            count = shard.pairs;
+          }
         }
-      }
+      };
+      const owner = { runId: run.context.runId, stage: 'evaluate', model } as const;
+      await (stage.served ? withJudgeServer(owner, judgeSets) : judgeSets());
     }
     return io(run.heartbeatSeconds).scoreJudgements({ ...stage, judgements, tokens, seconds });
   });
 }
 
 /** Judge one shard to its end, however often the engine is preempted. */
-async function judgeShard(
-  run: RunControl,
-  shard: { judge: 'base' | 'sft' | 'grpo'; model: ArtifactRef; pairs: ArtifactRef; from: number; to: number },
-) {
+async function judgeShard(run: RunControl, shard: Omit<JudgeShardInput, 'context' | 'recipe'>) {
   for (;;) {
     const result = await training(run.heartbeatSeconds).judgeShard({
       ...shard,

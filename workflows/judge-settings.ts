@@ -54,6 +54,18 @@ export const judgeSettingsSchema = z.discriminatedUnion('kind', [
     threads: z.int().positive().default(2),
     batchSize: z.int().positive().default(64),
   }),
+  z.strictObject({
+    kind: z.literal('vllm'),
+    model: artifactRefSchema.describe('served by vLLM as a job on the Ray cluster while it is asked'),
+    promptVersion: promptVersion.default('cor-v1'),
+    gpus: z.int().nonnegative().default(1).describe('GPUs of one node that hold it together; 0: CPUs'),
+    precision: z.enum(['float32', 'bfloat16']).default('bfloat16'),
+    maxModelLen: z
+      .int()
+      .min(16)
+      .optional()
+      .describe("longest prompt and judgement together; default: the model's own"),
+  }),
   openai,
   z.strictObject({ kind: z.literal('pointwise'), ...endpointFields }),
   z.strictObject({ kind: z.literal('scalar'), ...endpointFields }),

@@ -11,6 +11,7 @@ import { isSelfTaught } from '../recipes/self-taught.js';
 import { oracle, training } from './activities.js';
 import type { Ledger } from './ledger.js';
 import type { RunControl } from './run-control.js';
+import { isServed, withJudgeServer } from './with-judge-server.js';
 
 /** While one shard waits for its last answers the others keep the oracle busy. */
 const SHARDS_AT_ONCE = 3;
@@ -35,6 +36,10 @@ export async function judgeShards(
 ): Promise<JudgedShard[]> {
   const lanes = Math.min(SHARDS_AT_ONCE, shards.length);
   const work = new ShardWork(run, ledger, total, lanes, onlyStored, student);
+  if (student && isServed(run.recipe)) {
+    const owner = { runId: run.context.runId, stage: 'distill', model: student } as const;
+    await withJudgeServer(owner, () => work.sampleAll(student, shards));
+  }
   const judged: JudgedShard[] = [];
   let next = 0;
   let offset = 0;
@@ -49,9 +54,13 @@ export async function judgeShards(
   };
   const ends = await Promise.allSettled(Array.from({ length: lanes }, () => work.guarded(lane)));
   await run.spending.publish(true);
-  const failure = ends.find((outcome) => outcome.status === 'rejected');
-  if (failure) throw failure.reason;
+  throwFirst(ends);
   return judged;
+}
+
+function throwFirst(ends: readonly PromiseSettledResult<void>[]): void {
+  const failure = ends.find((end) => end.status === 'rejected');
+  if (failure) throw failure.reason;
 }
 
 /** What one model made of a shard in pass 1. */
@@ -62,6 +71,8 @@ class ShardWork {
   stopped = false;
   /** Something was asked before this began: after a pause, a correction or a loss any shard may hold answers already. */
   private readonly resumed: boolean;
+  /** What the student made of shards at a server, by the hash of their pairs. */
+  private readonly sampled = new Map<string, Step>();
   private leases = 0;
   private done = 0;
   private judged = 0;
@@ -85,6 +96,16 @@ class ShardWork {
       this.stopped = true;
       throw error;
     }
+  }
+
+  /** At a server, every shard is sampled before any oracle is asked: no GPU waits for an oracle. */
+  async sampleAll(model: ArtifactRef, shards: DistillationPlan['shards']): Promise<void> {
+    const left = [...shards];
+    const lane = async () => {
+      for (let shard = left.shift(); shard && !this.stopped; shard = left.shift())
+        this.sampled.set(shard.pairs.sha256, await this.sample(model, shard.pairs, { served: true }));
+    };
+    throwFirst(await Promise.allSettled(Array.from({ length: this.lanes }, () => this.guarded(lane))));
   }
 
   async judge(shard: Omit<Shard, 'pass'>): Promise<JudgedShard> {
@@ -113,7 +134,10 @@ class ShardWork {
   /** Pass 1, by the student and model after model of a cascade: each gets only what the ones before it got wrong. */
   private async firstPass(shard: Omit<Shard, 'pass'>): Promise<Step[]> {
     const { cascade = [], model: best } = this.run.recipe.oracle;
-    const results: Step[] = this.student ? [await this.sample(this.student, shard.pairs)] : [];
+    const { pairs } = shard;
+    const results = this.student
+      ? [this.sampled.get(pairs.sha256) ?? (await this.sample(this.student, pairs))]
+      : [];
     for (const model of isSelfTaught(this.run.recipe) ? [] : [...cascade, best]) {
       const before = results.at(-1);
       if (before?.wrong === 0) break;
@@ -124,7 +148,7 @@ class ShardWork {
   }
 
   /** The student's judgements, however often the engine is preempted. */
-  private async sample(model: ArtifactRef, pairs: ArtifactRef): Promise<Step> {
+  private async sample(model: ArtifactRef, pairs: ArtifactRef, how: { served?: true } = {}): Promise<Step> {
     const { run } = this;
     const { context, recipe, seed } = run;
     for (;;) {
@@ -134,6 +158,7 @@ class ShardWork {
         seed,
         model,
         pairs,
+        ...how,
       });
       if (result.status === 'done') return result;
       await run.yieldIfInterrupted();

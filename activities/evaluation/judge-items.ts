@@ -7,6 +7,9 @@ import { outcomeOf, outcomeRules, wilson } from '../../benchmarks/index.js';
 import { mapLimit } from '../artifacts/map-limit.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { JudgeItemsInput, JudgeItemsResult } from '../interface.js';
+import type { JudgeSettings } from '../../workflows/judge-settings.js';
+import type { ServerWish } from '../ray/judge-server.js';
+import { serverFor } from '../ray/open-server.js';
 import { FiguresReporter } from '../training/figures.js';
 import { askAbout, type AskedItem, type Presentation } from './ask-about.js';
 import { Tolerance } from './judges/tolerance.js';
@@ -31,10 +34,12 @@ export async function judgeItems(
   setMaxListeners(0, signal);
   const reporter = new FiguresReporter('evaluate', client, input.context.notify);
   const began = Date.now();
+  const server = input.judge.kind === 'vllm' ? serverFor(store, wishOf(input, input.judge)) : undefined;
   try {
     const presentations = presentationsOf(await readItems(store, input), input.orders);
     const opened = await openStoredJudge(store, input.judge, input.sampling, {
       ...(await localModelOf(store, input.judge)),
+      ...(server ? { server } : {}),
       ...(input.concurrency ? { initialConcurrency: input.concurrency } : {}),
     });
     const { judge, patience } = opened;
@@ -78,8 +83,19 @@ export async function judgeItems(
       await judge.close();
     }
   } finally {
+    await server?.close();
     reporter.stop();
   }
+}
+
+function wishOf(
+  { context: { runId } }: JudgeItemsInput,
+  { model, gpus, precision, maxModelLen }: Extract<JudgeSettings, { kind: 'vllm' }>,
+): ServerWish {
+  return {
+    ...{ runId, stage: 'evaluate', model, gpus, precision, cpus: 1, workflowId: runId },
+    ...(maxModelLen === undefined ? {} : { maxModelLen }),
+  };
 }
 
 async function readItems(

@@ -37,7 +37,7 @@ function benchmarkIdentity(input: BenchmarkStageInput): StageIdentity {
     stage: 'evaluate',
     inputs: {
       items: items.items,
-      ...(isEngineJudge(judge) && typeof judge.model !== 'string' ? { model: judge.model } : {}),
+      ...('model' in judge && typeof judge.model !== 'string' ? { model: judge.model } : {}),
     },
     settings: { benchmark, judge: judgeOnly(judge), sampling, orders, votes },
     versions: { evaluation: VERSIONS.evaluation, engine: VERSIONS.engine },
@@ -55,6 +55,7 @@ function judgeOnly(judge: JudgeSettings): Bare {
     concurrency: ___,
     threads: ____,
     batchSize: _____,
+    gpus: ______,
     ...rest
   } = judge as Bare;
   return rest;
@@ -116,7 +117,7 @@ const MODEL_KINDS = ['openai', 'pointwise', 'scalar'];
 function protocolOf(input: ScoreBenchmarkInput): VerdictProtocol {
   const { judge, sampling, orders, votes, items, identity } = input;
   const model = 'model' in judge && typeof judge.model === 'string' ? judge.model : undefined;
-  const hash = isEngineJudge(judge) ? String(identity['model']) : undefined;
+  const hash = isEngineJudge(judge) || judge.kind === 'vllm' ? String(identity['model']) : undefined;
   const endpoint = 'baseUrl' in judge && judge.baseUrl ? new URL(judge.baseUrl).host : undefined;
   const promptVersion = identity['promptVersion'];
   const writes = !['scalar', 'local-scalar', 'likelihood', 'length', 'random', 'oracle'].includes(judge.kind);
@@ -158,6 +159,7 @@ function labelOf(judge: JudgeSettings): string {
   if (judge.kind === 'local') return 'local model';
   if (judge.kind === 'local-scalar') return 'local reward model';
   if (judge.kind === 'likelihood') return 'log-likelihood of the answers';
+  if (judge.kind === 'vllm') return 'model on vLLM';
   return 'model' in judge ? judge.model : judge.kind;
 }
 

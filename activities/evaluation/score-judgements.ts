@@ -1,8 +1,10 @@
 /** The last step of an evaluation: judgements in, one scores artefact out. */
 import type { Judgement } from '../../benchmarks/index.js';
+import { judgeServerOf } from '../../recipes/judge-server.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { EvaluationInput, IoActivities } from '../interface.js';
+import { precisionOf } from '../ray/make-spec.js';
 import { finishStage, findStage, type StageIdentity } from '../stage.js';
 import type { StageOutcome } from '../stage-outcome.js';
 import { VERSIONS } from '../versions.js';
@@ -15,7 +17,7 @@ export interface Scores {
   comparisons: ComparisonRow[];
 }
 
-function evaluationIdentity({ recipe, models, pairs, matrix }: EvaluationInput): StageIdentity {
+function evaluationIdentity({ recipe, models, pairs, matrix, served }: EvaluationInput): StageIdentity {
   const { batchSize: _, ...settings } = recipe.evaluate;
   return {
     stage: 'evaluate',
@@ -24,6 +26,9 @@ function evaluationIdentity({ recipe, models, pairs, matrix }: EvaluationInput):
       ...settings,
       promptVersion: recipe.promptVersion,
       context: recipe.base.architecture.maxLength,
+      ...(served
+        ? { server: { kind: 'vllm', precision: precisionOf(recipe), ...judgeServerOf(recipe) } }
+        : {}),
     },
     versions: { evaluation: VERSIONS.evaluation, engine: VERSIONS.engine },
     seed: 0,

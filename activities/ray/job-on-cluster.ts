@@ -136,7 +136,7 @@ export async function submitJob(
 }
 
 /** Where the store is. Its keys are not sent: Ray shows a job's environment to everyone who sees its dashboard. */
-function storeVariables(): Record<string, string> {
+export function storeVariables(): Record<string, string> {
   const { endpoint, region, bucket, prefix, forcePathStyle, serverSideEncryption } =
     settingsFromEnvironment();
   return {

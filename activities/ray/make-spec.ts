@@ -34,7 +34,8 @@ export function rayIdentity(recipe: Recipe): Record<string, unknown> {
   };
 }
 
-function precisionOf(recipe: Recipe): 'float32' | 'bfloat16' {
+/** What weights are computed with. */
+export function precisionOf(recipe: Recipe): 'float32' | 'bfloat16' {
   const { precision, gpusPerNode } = raySettings(recipe);
   return precision ?? (gpusPerNode > 0 ? 'bfloat16' : 'float32');
 }

@@ -33,6 +33,11 @@ export async function run(options: ServeCommandOptions): Promise<number> {
       'Usage',
       'The control oracle needs items whose better answer is known; it cannot be served.',
     );
+  if (choice.settings.kind === 'vllm')
+    throw new ClientError(
+      'Usage',
+      '--judge vllm brings up a server for an evaluation alone: start vLLM yourself and give its --base-url.',
+    );
   const interrupt = listenForInterrupt(() => process.exit(interrupt.exitCode()));
   let server: JudgeServer | undefined;
   const { judge } = await openBareJudge(choice.settings, choice.sampling, {

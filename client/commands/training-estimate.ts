@@ -2,6 +2,8 @@
 import { present, type Pair } from '../../judge/pair.js';
 import { buildPrompt } from '../../judge/prompt/build.js';
 import type { Recipe } from '../../recipes/schema.js';
+import { judgeServerOf } from '../../recipes/judge-server.js';
+import { studentSamples } from '../../recipes/self-taught.js';
 import { ASSUMED_SHARES, H100, worldSize } from '../../recipes/sizing/accelerator.js';
 import {
   ASSUMED_LENGTHS,
@@ -29,8 +31,22 @@ export function trainingText(recipe: Recipe, data?: readonly Pair[]): string | u
       `(${worldSize(cluster)} GPUs), as estimated:`,
     ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd()),
     `  Together ${hours(gpuHours)} GPU hours; ${hours(atMostGpuHours)} if every text were as long as the recipe allows.`,
+    ...judging(recipe),
     `  ${assumptions(lengths ?? ASSUMED_LENGTHS, lengths !== undefined)}`,
   ].join('\n');
+}
+
+/** What is needed beside training; how long it takes depends on items that are not counted here. */
+function judging(recipe: Recipe): string[] {
+  const server = judgeServerOf(recipe);
+  if (!server) return [];
+  const { gpus, maxModelLen } = server;
+  const where = gpus === 0 ? 'CPUs' : `${gpus} GPU${gpus > 1 ? 's' : ''} of one node`;
+  const models = recipe.evaluate.stages.join(', ');
+  const student = studentSamples(recipe) === undefined ? '' : ", and for the student's samples";
+  return [
+    `  Judging: vLLM on ${where}, up to ${count(maxModelLen)} tokens, for ${models} one after the other${student}; not in the sum.`,
+  ];
 }
 
 function unknown({ engine, ray }: Recipe): string | undefined {

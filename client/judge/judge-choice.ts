@@ -10,7 +10,7 @@ import {
 } from '../../workflows/judge-settings.js';
 import { describeIssues } from '../../recipes/describe-issues.js';
 import { ClientError } from '../errors.js';
-import { resolveModel, type JudgeModel } from './judge-model.js';
+import { modelInStore, resolveModel, type JudgeModel } from './judge-model.js';
 
 export interface JudgeChoiceOptions {
   judge?: JudgeKind;
@@ -23,6 +23,7 @@ export interface JudgeChoiceOptions {
   timeout?: number;
   price?: TokenPrice;
   logprobs?: boolean;
+  gpus?: number;
   batchSize?: number;
   threads?: number;
   seed?: number;
@@ -45,7 +46,7 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
   if (!model && !WITHOUT_MODEL.includes(kind)) {
     throw new ClientError(
       'Usage',
-      isEngineJudgeKind(kind)
+      isEngineJudgeKind(kind) || kind === 'vllm'
         ? 'Give --model RUN or --model DIR, or --base-url URL and --model NAME for an endpoint.'
         : `--judge ${kind} needs --model NAME${kind === 'majority' ? ', once for each member (an odd number)' : ''}.`,
     );
@@ -68,7 +69,14 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
     ...(options.batchSize ? { batchSize: options.batchSize } : {}),
     ...(options.threads ? { threads: options.threads } : {}),
   };
+  const stored = kind === 'vllm' ? await modelInStore(model!, promptVersion) : undefined;
   const settings = {
+    vllm: {
+      kind,
+      model: stored?.model,
+      promptVersion: stored?.promptVersion,
+      ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
+    },
     local: { kind, ...engine, promptVersion: local?.promptVersion },
     'local-scalar': { kind, ...engine },
     likelihood: { kind, ...engine },
@@ -80,7 +88,7 @@ export async function chooseJudge(options: JudgeChoiceOptions): Promise<JudgeCho
     random: { kind, ...(seed === undefined ? {} : { seed }) },
     oracle: { kind },
   }[kind];
-  const maxTokens = options.maxTokens ?? local?.maxNewTokens;
+  const maxTokens = options.maxTokens ?? local?.maxNewTokens ?? stored?.maxNewTokens;
   return {
     settings: parsed(judgeSettingsSchema, settings),
     sampling: parsed(samplingSchema, {

@@ -46,19 +46,50 @@ async function keptFromRun(workflowId: string): Promise<{ dir: string; recipe?: 
   return report && { dir, recipe: report.data.recipe as Recipe };
 }
 
-/** The final model of a run, kept under its hash so that the next question needs no download. */
-async function fetchFromRun(workflowId: string): Promise<{ dir: string; recipe?: Recipe }> {
+/** A model as an artefact, for judges that are not asked on this machine. */
+export interface StoredModel {
+  model: ArtifactRef;
+  promptVersion: PromptVersion;
+  /** Absent where no recipe says more. */
+  maxNewTokens?: number;
+}
+
+/**
+ * The model of a finished run, which nobody has to bring here; a directory is stored.
+ * @throws ClientError `RunNotReady` for a run without one, `Usage` for an unknown prompt version.
+ */
+export async function modelInStore(model: string, promptVersion?: string): Promise<StoredModel> {
+  const { ref, recipe } = existsSync(model) ? await storedDirectory(resolve(model)) : await modelOfRun(model);
+  return {
+    model: ref,
+    promptVersion: versionOf(promptVersion ?? recipe?.promptVersion ?? 'cor-v1'),
+    ...(recipe ? { maxNewTokens: recipe.evaluate.maxNewTokens } : {}),
+  };
+}
+
+async function storedDirectory(dir: string): Promise<{ ref: ArtifactRef; recipe?: Recipe }> {
+  await contextLength(dir);
+  return { ref: await withStore((store) => store.putDirectory('model', dir)) };
+}
+
+async function modelOfRun(workflowId: string): Promise<{ ref: ArtifactRef; recipe?: Recipe }> {
   return withRun(workflowId, async (run) => {
     const { status, memo } = await run.status();
     if (status === 'RUNNING') {
       throw new ClientError('RunNotReady', `${workflowId} is still running: its judge is not finished.`);
     }
-    const model = modelOf(await run.result());
-    if (!model) throw new ClientError('RunNotReady', `${workflowId} ended without a model.`);
-    const dir = join(homeDirectory(), 'models', model.sha256);
-    await withStore((store) => store.fetchDirectory(model, dir));
-    return { dir, ...(memo['recipe'] ? { recipe: memo['recipe'] as Recipe } : {}) };
+    const ref = modelOf(await run.result());
+    if (!ref) throw new ClientError('RunNotReady', `${workflowId} ended without a model.`);
+    return { ref, ...(memo['recipe'] ? { recipe: memo['recipe'] as Recipe } : {}) };
   });
+}
+
+/** The final model of a run, kept under its hash so that the next question needs no download. */
+async function fetchFromRun(workflowId: string): Promise<{ dir: string; recipe?: Recipe }> {
+  const { ref, ...rest } = await modelOfRun(workflowId);
+  const dir = join(homeDirectory(), 'models', ref.sha256);
+  await withStore((store) => store.fetchDirectory(ref, dir));
+  return { dir, ...rest };
 }
 
 /** The judge of a training run, or what a stage that was started alone has trained. */

@@ -79,7 +79,7 @@ function addJudgeOptions(command: Command): Command {
     .addOption(new Option('--judge <kind>', 'default: openai with --base-url, else local').choices(JUDGES))
     .option(
       '--model <ref>',
-      'local, likelihood, and scalar without --base-url: a finished run or a model directory; endpoints: the name there (majority: repeat it)',
+      'local, vllm, likelihood, and scalar without --base-url: a finished run or a model directory; endpoints: the name there (majority: repeat it)',
       collect,
     )
     .option('--base-url <url>', 'OpenAI-compatible endpoint; its key is RMR1_JUDGE_API_KEY or OPENAI_API_KEY')
@@ -94,6 +94,7 @@ function addJudgeOptions(command: Command): Command {
       price,
     )
     .option('--logprobs', 'ask the endpoint for log-probabilities of the verdict, where it offers them')
+    .option('--gpus <n>', 'vllm: GPUs of one node that hold the model together (default 1)', wholeNumber)
     .option('--batch-size <n>', 'local: most questions decoded together', wholeNumber)
     .option('--threads <n>', 'local: CPU threads', wholeNumber)
     .option('--seed <n>', 'of sampling and of --judge random', wholeNumber);

@@ -1,6 +1,7 @@
 /** What cannot fit is refused before anything is spent, with the field to change and a value that does fit. */
 import { UserError } from '../../workflows/errors.js';
 import type { Recipe } from '../schema.js';
+import { judgeServerOf } from '../judge-server.js';
 import { H100, worldSize, type Cluster } from './accelerator.js';
 import { cacheBytesPerToken, parameterCount, type DecoderShape } from './decoder-shape.js';
 import { engineWeightBytes, reinforcementMemory, supervisedMemory, type StageMemory } from './memory.js';
@@ -81,16 +82,40 @@ function modelProblems(recipe: Recipe, model: DecoderShape, cluster: Cluster): s
     ...(startsFromBase(recipe) ? [] : memoryProblem('sft', recipe, model, cluster)),
     ...memoryProblem('grpo', recipe, model, cluster),
     ...engineProblem(recipe, model, cluster),
+    ...serverProblems(recipe, model, cluster),
+  ];
+}
+
+/** vLLM's default of `--gpu-memory-utilization`. */
+const SERVER_SHARE = 0.9;
+
+/** The judge's server holds the whole model and at least one sequence; sized like a rollout engine where nothing is said. */
+function serverProblems(recipe: Recipe, model: DecoderShape, cluster: Cluster): string[] {
+  const server = judgeServerOf(recipe);
+  if (!server || !recipe.ray?.judgeServer) return [];
+  if (server.gpus === 0)
+    return ['ray.judgeServer.gpus: a model of this size is not served from CPUs; give 1 or more'];
+  const split = parallelProblems(model, { ...cluster, tensorParallel: server.gpus }, 'ray.judgeServer.gpus');
+  const needed = engineBytes(model, server.maxModelLen, server.gpus);
+  const room = SERVER_SHARE * H100.memoryBytes;
+  if (split.length > 0 || needed <= room) return split;
+  return [
+    `ray.judgeServer.gpus: the weights and one sequence of ${server.maxModelLen} tokens take ${gigabytes(needed)} of the ` +
+      `${gigabytes(room)} that vLLM takes of each of ${server.gpus} GPUs; raise it`,
   ];
 }
 
 /** A rollout engine splits heads evenly, and lies within one node. */
-function parallelProblems({ heads, kvHeads }: DecoderShape, { tensorParallel, gpusPerNode }: Cluster) {
+function parallelProblems(
+  { heads, kvHeads }: DecoderShape,
+  { tensorParallel, gpusPerNode }: Cluster,
+  field = 'ray.tensorParallel',
+) {
   const fits = (gpus: number) => heads % gpus === 0 && kvHeads % gpus === 0 && gpusPerNode % gpus === 0;
   if (fits(tensorParallel)) return [];
   const possible = Array.from({ length: gpusPerNode }, (_, index) => index + 1).filter(fits);
   return [
-    `ray.tensorParallel: ${heads} heads and ${kvHeads} key-value heads on nodes of ${gpusPerNode} GPUs cannot be split ` +
+    `${field}: ${heads} heads and ${kvHeads} key-value heads on nodes of ${gpusPerNode} GPUs cannot be split ` +
       `${tensorParallel} ways; possible: ${possible.join(', ')}`,
   ];
 }
@@ -144,8 +169,7 @@ function fix(
 function engineProblem({ base }: Recipe, model: DecoderShape, cluster: Cluster): string[] {
   const { maxLength } = base.architecture;
   const engine = cluster.gpuMemoryForRollouts * H100.memoryBytes;
-  const needed = (ways: number) =>
-    engineWeightBytes(model, { tensorParallel: ways }) + (maxLength * cacheBytesPerToken(model)) / ways;
+  const needed = (ways: number) => engineBytes(model, maxLength, ways);
   if (needed(cluster.tensorParallel) <= engine) return [];
   const wider = [2, 4, 8].find((ways) => ways > cluster.tensorParallel && needed(ways) <= engine);
   return [
@@ -153,6 +177,11 @@ function engineProblem({ base }: Recipe, model: DecoderShape, cluster: Cluster):
       `${gigabytes(engine)} that ray.gpuMemoryForRollouts leaves to a rollout engine; ` +
       (wider === undefined ? 'raise ray.gpuMemoryForRollouts' : `split the model ${wider} ways`),
   ];
+}
+
+/** On each of the GPUs that hold a copy of the model: its weights, and the keys and values of one sequence. */
+function engineBytes(model: DecoderShape, length: number, ways: number): number {
+  return engineWeightBytes(model, { tensorParallel: ways }) + (length * cacheBytesPerToken(model)) / ways;
 }
 
 function gigabytes(bytes: number): string {

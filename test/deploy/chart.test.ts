@@ -121,6 +121,17 @@ describe.skipIf(!pathOf('helm'))(withTool('helm', 'a trainer at work'), () => {
     expect(token(ray.spec)).toHaveLength(2);
   });
 
+  test('asks the judge that stands beside it, under the name that a run gives its model', () => {
+    const set = { 'judge.enabled': 'true', 'judge.model': '/models/judge', 'judge.servedName': 'rmr1-0123' };
+    const manifests = render({ set });
+    const { metadata } = the(manifests, 'Service', 'rmr1-judge');
+    const containerOf = (name: string) => pods([the(manifests, 'Deployment', name)])[0]!.spec.containers[0]!;
+    const worker = containerOf('rmr1-training');
+    const address = worker.env!.find(({ name }) => name === 'RMR1_JUDGE_SERVER')!.value;
+    expect(address).toBe(`http://${metadata.name}:8000`);
+    expect(containerOf('rmr1-judge').args).toContain('--served-model-name=rmr1-0123');
+  });
+
   test('a judge without a model, and a scaler that may go to nothing, are refused by name', () => {
     expect(() => render({ set: { 'judge.enabled': 'true' } })).toThrow(/judge\.model: name a model/);
     expect(() => render({ set: { 'workers.training.autoscaling.min': '0' } })).toThrow(

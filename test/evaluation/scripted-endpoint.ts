@@ -19,6 +19,8 @@ export interface Scripted {
   logprobs?: unknown;
   finishReason?: string;
   delayMs?: number;
+  /** Left without an answer for as long as the endpoint lives. */
+  never?: true;
 }
 
 export interface ScriptedEndpoint {
@@ -50,6 +52,7 @@ export async function startScripted(
       requests.push(seen);
       const said = answer(seen, requests.length - 1);
       if (!said) return void response.destroy();
+      if (said.never) return;
       setTimeout(() => reply(response, said), said.delayMs ?? 0);
     });
   });

@@ -137,6 +137,9 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
       outcome('evaluate', ['scores'], { 'accuracy.base': 0.5, 'accuracy.sft': 0.9, 'accuracy.grpo': 0.95 }),
     ),
     writeReport: record('writeReport', async () => outcome('report', ['report', 'reportJson'])),
+    releaseServer: async ({ stage, model }) => {
+      calls.push(`release:${stage}:${Buffer.from(model.sha256, 'hex').toString()}`);
+    },
     prepareBenchmark: record('prepareBenchmark', async () => ({
       items: fakeRef('items', 'items'),
       count: 5_000,

@@ -22,12 +22,19 @@ export class Endpoint {
   private readonly client: OpenAI;
   private logprobsOffered = true;
 
-  /** @throws UserError `JudgeCredentials` without a key that is needed, `InvalidInput` for an address that is not allowed. */
-  constructor(readonly settings: EndpointSettings) {
+  /**
+   * @param own for a server of ours, whose address is no input and whose key is its own
+   * @throws UserError `JudgeCredentials` without a key that is needed, `InvalidInput` for an address that is not allowed.
+   */
+  constructor(
+    readonly settings: EndpointSettings,
+    own?: { apiKey: string },
+  ) {
     const { baseUrl, timeoutSeconds } = settings;
-    if (baseUrl) assertAllowedUrl('judge.baseUrl', baseUrl);
+    if (baseUrl && !own) assertAllowedUrl('judge.baseUrl', baseUrl);
     const address = baseUrl ?? process.env.OPENAI_BASE_URL;
     const key =
+      own?.apiKey ??
       process.env.RMR1_JUDGE_API_KEY ??
       process.env.OPENAI_API_KEY ??
       // An endpoint on this machine is usually one without keys.

@@ -34,6 +34,8 @@ export interface Opinion {
   promptSha256?: string;
   /** By the tokens and the judge's price; absent where none is known. */
   costUsd?: number;
+  /** The judge refused to read this question (too long, filtered): `text` says why, and nothing was stored. */
+  refused?: true;
 }
 
 /** Scores of several answers, each by itself. */

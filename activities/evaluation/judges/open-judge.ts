@@ -1,6 +1,7 @@
 /** The judge that settings name, ready to be asked. */
 import type { ArtifactStore } from '../../artifacts/store.js';
 import type { JudgeSettings, Sampling, TokenPrice } from '../../../workflows/judge-settings.js';
+import type { Served } from '../../ray/judge-server.js';
 import { controlJudge } from './controls.js';
 import type { Judge } from './judge.js';
 import { localJudge, type LocalModel } from './local-judge.js';
@@ -12,6 +13,7 @@ import { pointwiseJudge } from './pointwise-judge.js';
 import { pricedJudge } from './priced-judge.js';
 import type { ResidentBatch } from './resident-engine.js';
 import { scalarJudge, scoringEndpoint } from './scalar-judge.js';
+import { SERVER_SILENCE_MS, servedJudge } from './served-judge.js';
 import { storedJudge, type JudgedCounts } from './stored-judge.js';
 
 export interface OpenJudge {
@@ -23,6 +25,8 @@ export interface OpenJudge {
 export interface OpenOptions {
   /** Where the model of a local judge lies. */
   localModel?: LocalModel;
+  /** Where a judge of kind `vllm` is asked; whoever opened it closes it. */
+  server?: Served;
   /** Questions in flight at the beginning, where an earlier shard has found them out. */
   initialConcurrency?: number;
   patience?: Partial<PatienceSettings>;
@@ -72,7 +76,10 @@ async function open(
   const patience: Patience[] = [];
   const ready = async (judge: Judge, price?: TokenPrice): Promise<Judge> => {
     const { initial, most } = judge.concurrency;
-    const own = new Patience({ initial: options.initialConcurrency ?? initial, most }, options.patience);
+    const own = new Patience(
+      { initial: options.initialConcurrency ?? initial, most },
+      { ...(options.server ? { silenceMs: SERVER_SILENCE_MS } : {}), ...options.patience },
+    );
     patience.push(own);
     return pricedJudge(await remember(patientJudge(judge, own)), price);
   };
@@ -94,11 +101,16 @@ async function open(
 async function single(
   settings: Exclude<JudgeSettings, { kind: 'majority' }>,
   sampling: Sampling,
-  { localModel, onBatch }: OpenOptions,
+  { localModel, server, onBatch }: OpenOptions,
 ): Promise<Judge> {
   switch (settings.kind) {
     case 'openai':
       return openaiJudge(settings, sampling);
+    case 'vllm': {
+      if (!server) throw new Error('A judge on the cluster needs its server.');
+      const { model, precision, promptVersion } = settings;
+      return servedJudge(server, { sha256: model.sha256, precision, promptVersion }, sampling);
+    }
     case 'pointwise':
       return pointwiseJudge(settings, sampling);
     case 'scalar':

@@ -12,9 +12,12 @@ type Settings = Extract<JudgeSettings, { kind: 'openai' }>;
 /** Where the search for the best number of questions in flight begins. */
 export const INITIAL_CONCURRENCY = 8;
 
-/** @throws UserError `JudgeCredentials` where a key is missing. */
-export function openaiJudge(settings: Settings, sampling: Sampling): Judge {
-  const endpoint = new Endpoint(settings);
+/**
+ * @param own for a server of ours: its key. Its address comes from nobody's input.
+ * @throws UserError `JudgeCredentials` where a key is missing.
+ */
+export function openaiJudge(settings: Settings, sampling: Sampling, own?: { apiKey: string }): Judge {
+  const endpoint = new Endpoint(settings, own);
   const { model, promptVersion, logprobs } = settings;
   const { temperature, maxTokens, seed } = sampling;
   return {

@@ -25,6 +25,7 @@ export class Tolerance {
         inputTokens: 0,
         outputTokens: 0,
         finished: true,
+        refused: true,
       };
     }
   }
