@@ -73,7 +73,8 @@ const BENCHMARKS: Record<
     load: () => import('./scale.js'),
   },
   ray: {
-    about: 'a stage on Ray under supervision against the same job submitted by hand (goal <= 1.02)',
+    about:
+      'a stage on Ray under supervision against the same job submitted by hand (goal <= 1.02), uploads of checkpoints, standstill after each kill; parts: supervision uploads kills',
     load: () => import('./ray.js'),
   },
   serve: {

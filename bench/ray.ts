@@ -1,7 +1,7 @@
 /**
- * Supervision of a Ray stage: SFT through the pipeline, from the start of its activity to its end, against the same job
+ * Stages on Ray, in parts. `supervision`: SFT through the pipeline, from the start of its activity to its end, against the same job
  * submitted by hand, from its submission to the end that Ray notes. Seeds differ from round to round, because a stage
- * that is finished would be reused; who goes first alternates.
+ * that is finished would be reused; who goes first alternates. `uploads` and `kills`: see `ray-uploads.ts`, `ray-kills.ts`.
  */
 import { randomBytes } from 'node:crypto';
 import type { ArtifactRef, Manifest } from '../activities/artifacts/ref.js';
@@ -13,6 +13,8 @@ import { rayRecords, type TrainingSpec, trainingSpecSchema } from '../activities
 import { lockedPackages } from '../activities/ray/make-spec.js';
 import { type RayMachine, startRayMachine, TINY_ON_RAY } from '../test/on-ray/ray-machine.js';
 import { until } from '../test/support/until.js';
+import { measureKills } from './ray-kills.js';
+import { measureUploads } from './ray-uploads.js';
 import { type BenchResult, sideBySide, versions } from './result.js';
 
 const ROUNDS = 3;
@@ -21,39 +23,52 @@ const EPOCHS = 60;
 const EVERY = 60;
 const OVERRIDES = { ...TINY_ON_RAY, 'sft.epochs': EPOCHS, 'sft.checkpointEverySteps': EVERY };
 
-export async function run(): Promise<BenchResult[]> {
+export async function run(parts: string[]): Promise<BenchResult[]> {
+  const wanted = (part: string) => parts.length === 0 || parts.includes(part);
   const on = await startRayMachine();
-  const ours: number[] = [];
-  const own: number[] = [];
-  const peer: number[] = [];
+  const results: BenchResult[] = [];
   try {
     await on.machine.startWorker({ RMR1_HEARTBEAT_SECONDS: '30' });
-    // The first job of a head also unpacks the code and fills the file cache.
-    const spec = (await supervised(on, { seed: 100, overrides: { ...OVERRIDES, 'sft.epochs': 2 } })).spec;
-    const artifacts = {
-      model: await outputOf(on, 'base', 'model'),
-      traces: await outputOf(on, 'distill', 'traces'),
-    };
-    const long: TrainingSpec = { ...(spec as Extract<TrainingSpec, { kind: 'sft' }>), epochs: EPOCHS };
-    for (let round = 1; round <= ROUNDS; round++) {
-      const both = [
-        async () => {
-          const { seconds, job } = await supervised(on, {
-            seed: 100 + round,
-            overrides: OVERRIDES,
-            artifacts,
-          });
-          ours.push(seconds);
-          own.push(job);
-        },
-        async () => peer.push(await byHand(on, { ...long, seed: 100 + round, checkpointEverySteps: EVERY })),
-      ];
-      for (const side of round % 2 === 1 ? both : both.reverse()) await side();
-    }
+    if (wanted('supervision')) results.push(...(await measureSupervision(on)));
+    if (wanted('uploads')) results.push(...(await measureUploads(on, (job) => byHand(on, job))));
+    await on.machine.stopWorkers();
+    if (wanted('kills')) results.push(...(await measureKills(on)));
   } finally {
     await on.stop();
   }
   const packages = versions(lockedPackages(['ray', 'trl', 'torch']));
+  return results.map((result) => ({ ...result, versions: packages }));
+}
+
+async function measureSupervision(on: RayMachine): Promise<BenchResult[]> {
+  const ours: number[] = [];
+  const own: number[] = [];
+  const peer: number[] = [];
+  // The first job of a head also unpacks the code and fills the file cache.
+  const spec = (await supervised(on, { seed: 100, overrides: { ...OVERRIDES, 'sft.epochs': 2 } })).spec;
+  const artifacts = {
+    model: await outputOf(on, 'base', 'model'),
+    traces: await outputOf(on, 'distill', 'traces'),
+  };
+  const long: TrainingSpec = { ...(spec as Extract<TrainingSpec, { kind: 'sft' }>), epochs: EPOCHS };
+  for (let round = 1; round <= ROUNDS; round++) {
+    const both = [
+      async () => {
+        const { seconds, job } = await supervised(on, {
+          seed: 100 + round,
+          overrides: OVERRIDES,
+          artifacts,
+        });
+        ours.push(seconds);
+        own.push(job);
+      },
+      async () => {
+        const job = { ...long, seed: 100 + round, checkpointEverySteps: EVERY };
+        peer.push((await byHand(on, job)).seconds);
+      },
+    ];
+    for (const side of round % 2 === 1 ? both : both.reverse()) await side();
+  }
   return [
     sideBySide('ray', 'SFT under supervision against the same job by hand', { ours, peer, goal: 1.02 }),
     // The same jobs on both sides: nothing else on the machine shifts it.
@@ -62,7 +77,7 @@ export async function run(): Promise<BenchResult[]> {
       peer: own,
       goal: null,
     }),
-  ].map((result) => ({ ...result, versions: packages }));
+  ];
 }
 
 /** A stage of a run: seconds of its activity, by the run's history, and of its job, by Ray's; what the job was asked. */
@@ -112,7 +127,7 @@ function milliseconds(time: Timestamp | null | undefined): number {
 }
 
 /** The job alone: nobody reads its log, prunes its checkpoints or takes its model over. */
-async function byHand(on: RayMachine, job: TrainingSpec): Promise<number> {
+async function byHand(on: RayMachine, job: TrainingSpec): Promise<{ seconds: number; log: string }> {
   const { store, s3 } = on.machine;
   const spec = { ...job, stageKey: randomBytes(32).toString('hex'), attempt: 1 };
   const records = rayRecords(spec.stageKey);
@@ -146,7 +161,7 @@ async function byHand(on: RayMachine, job: TrainingSpec): Promise<number> {
     1000,
   );
   if (!(await readResult(store, spec.stageKey, 1))) throw new Error('the job by hand left no result');
-  return (end - began) / 1000;
+  return { seconds: (end - began) / 1000, log: (await api.log(submissionId)) ?? '' };
 }
 
 /** When Ray took the job and saw it end, in ms; undefined while it runs. */

@@ -1,6 +1,7 @@
 /** How long a run stands still when its worker is killed: from −9 to the next training step of another worker. */
 import { TestMachine, HEARTBEAT_SECONDS } from '../test/support/machine.js';
 import { until } from '../test/support/until.js';
+import { trainingBeat } from './heartbeat.js';
 import { type BenchResult, machine, median, versions } from './result.js';
 
 const ROUNDS = 3;
@@ -44,25 +45,12 @@ export async function run(): Promise<BenchResult[]> {
 
 /** Step by the pending activity's heartbeat, once it is at least `least`. */
 async function stepOf(host: TestMachine, workflowId: string, least: number): Promise<number | undefined> {
-  const step = (await heartbeat(host, workflowId))?.step;
+  const step = (await trainingBeat(host, workflowId))?.step;
   return step !== undefined && step >= least ? step : undefined;
 }
 
 /** A later attempt has trained at least one step. */
 async function resumedStep(host: TestMachine, workflowId: string, before: number): Promise<boolean> {
-  const beat = await heartbeat(host, workflowId);
+  const beat = await trainingBeat(host, workflowId);
   return beat !== undefined && beat.attempt > 1 && beat.training && beat.step !== before;
-}
-
-async function heartbeat(host: TestMachine, workflowId: string) {
-  const { raw } = await host.client.workflow.getHandle(workflowId).describe();
-  const activity = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'trainModel');
-  const data = activity?.heartbeatDetails?.payloads?.[0]?.data;
-  if (!activity || !data) return undefined;
-  const { figures } = JSON.parse(Buffer.from(data).toString('utf8')) as {
-    figures?: { step: number; loss?: number };
-  };
-  return (
-    figures && { step: figures.step, training: figures.loss !== undefined, attempt: activity.attempt ?? 1 }
-  );
 }

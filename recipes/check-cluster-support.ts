@@ -6,11 +6,6 @@ import type { Recipe } from './schema.js';
 export function checkClusterSupport({ name, engine, ray }: Pick<Recipe, 'name' | 'engine' | 'ray'>): void {
   if (engine !== 'ray' || !ray) return;
   const problems = [
-    ...(ray.nodes > 1
-      ? [
-          `ray.nodes is ${ray.nodes}, but TRL trains on one node here: set it to 1 and ray.gpusPerNode to the GPUs of that node`,
-        ]
-      : []),
     ...(ray.grpoTrainer === 'verl'
       ? ["ray.grpoTrainer is 'verl', which is not started by the pipeline yet: set it to 'trl'"]
       : []),

@@ -237,7 +237,7 @@ const ray = z.strictObject({
   grpoTrainer: z
     .enum(['trl', 'verl'])
     .default('trl')
-    .describe('trl: one node; verl: several, with FSDP and vLLM'),
+    .describe("trl: TRL's GRPOTrainer; verl: with FSDP and vLLM"),
   precision: z
     .enum(['float32', 'bfloat16'])
     .optional()

@@ -190,7 +190,7 @@ function conclude(
       'TrainerLost',
       `The Ray cluster does not know the job any more: its head was restarted. ${resumes}`,
     );
-  if (failure?.type === 'DiskFull' || failure?.type === 'Fenced')
+  if (failure?.type === 'DiskFull' || failure?.type === 'Fenced' || failure?.type === 'RayTooSmall')
     throw new UserError(failure.type, failure.message);
   if (job.driver_exit_code === EXIT.badJob || job.driver_exit_code === EXIT.badData)
     throw new UserError('TrainerRefused', `The training job cannot work${tell}`);

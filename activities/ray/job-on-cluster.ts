@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { setTimeout as delay } from 'node:timers/promises';
-import { settingsFromEnvironment } from '../artifacts/settings.js';
+import { type S3Settings, settingsFromEnvironment } from '../artifacts/settings.js';
 import { UserError } from '../../workflows/errors.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { RayCluster } from './clusters.js';
@@ -78,7 +78,6 @@ export async function isAlive(
 export interface SubmissionOptions {
   /** Tried in this order. */
   clusters: readonly RayCluster[];
-  cpus: number;
   /** How long clusters that do not answer are asked. */
   patienceMs: number;
   metadata: Record<string, string>;
@@ -115,8 +114,7 @@ export async function submitJob(
           workingDir: `gcs://${code.name}`,
           environment: { ...storeVariables(), RMR1_SPEC: records.spec(attempt), PYTHONUNBUFFERED: '1' },
           metadata: options.metadata,
-          cpus: options.cpus,
-          gpus: spec.gpus,
+          ...reserved(spec),
         });
         return { api, job, answer };
       } catch (error) {
@@ -135,10 +133,14 @@ export async function submitJob(
   }
 }
 
+/** What the job's entry point holds: its node's share, or nothing where it reserves nodes itself. */
+function reserved({ nodes, cpus, gpus }: TrainingSpec): { cpus: number; gpus: number } {
+  return nodes > 1 ? { cpus: 0, gpus: 0 } : { cpus, gpus };
+}
+
 /** Where the store is. Its keys are not sent: Ray shows a job's environment to everyone who sees its dashboard. */
-export function storeVariables(): Record<string, string> {
-  const { endpoint, region, bucket, prefix, forcePathStyle, serverSideEncryption } =
-    settingsFromEnvironment();
+export function storeVariables(settings: S3Settings = settingsFromEnvironment()): Record<string, string> {
+  const { endpoint, region, bucket, prefix, forcePathStyle, serverSideEncryption } = settings;
   return {
     ...(endpoint ? { RMR1_S3_ENDPOINT: endpoint } : {}),
     RMR1_S3_BUCKET: bucket,

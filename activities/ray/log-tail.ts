@@ -36,7 +36,14 @@ const eventSchema = z.discriminatedUnion('type', [
     metrics: stepMetrics,
     tokensPerSecond: z.number(),
   }),
-  z.strictObject({ type: z.literal('stored'), step: z.int() }),
+  z.strictObject({
+    type: z.literal('stored'),
+    step: z.int(),
+    /** Of the upload; of these, training waited; before them, it stood still for the checkpoint to be written. */
+    seconds: z.number().optional(),
+    waited: z.number().optional(),
+    held: z.number().optional(),
+  }),
   /** The job works on something that takes long and has no steps: loading, or the end. */
   z.strictObject({ type: z.literal('alive'), doing: z.string() }),
   z.strictObject({

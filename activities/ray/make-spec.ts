@@ -71,6 +71,8 @@ export function trainingSpec(
     ...(section.lora ? { lora: section.lora } : {}),
     gradientCheckpointing: section.recompute ?? false,
     precision: precisionOf(recipe),
+    nodes: ray.nodes,
+    cpus: ray.cpusPerNode,
     gpus: ray.gpusPerNode,
     samplesPerDevice: ray.samplesPerDevice,
     packages: lockedPackages(CHECKED),

@@ -46,7 +46,6 @@ export async function trainOnRay(
     owner: stage.owner,
     standing,
     spec: (attempt) => trainingSpec(input, { stageKey: key, attempt }),
-    cpus,
     patienceMs: deadlines.away,
     metadata: metadataOf(
       Context.current().info.workflowExecution?.workflowId ?? 'unknown',

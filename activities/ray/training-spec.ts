@@ -20,7 +20,10 @@ const common = {
   lora: loraSchema.optional(),
   gradientCheckpointing: z.boolean(),
   precision: z.enum(['float32', 'bfloat16']),
-  /** GPUs of the one node; 0: CPU. */
+  nodes: z.int().positive(),
+  /** CPUs reserved on each node. */
+  cpus: z.int().positive(),
+  /** GPUs of each node, with a process for each; 0: one process on each node's CPUs. */
   gpus: z.int().nonnegative(),
   samplesPerDevice: z.int().positive(),
   /** Packages that decide the numbers, by name, as locked in `infra/ray/requirements.txt`. */
@@ -78,6 +81,13 @@ export const trainingResultSchema = z.strictObject({
 });
 export type TrainingResult = z.infer<typeof trainingResultSchema>;
 
+/** What a merge leaves: a checkpoint as a model in Hugging Face layout. */
+export const mergedSchema = z.strictObject({
+  format: z.literal('rmr1-merged/1'),
+  step: z.int().nonnegative(),
+  model: artifactRefSchema,
+});
+
 /** Records of a stage's jobs on Ray. They lie beside the stage's checkpoints and go with them. */
 export const rayRecords = (stageKey: string) => {
   const root = `checkpoints/${stageKey}/ray`;
@@ -88,5 +98,7 @@ export const rayRecords = (stageKey: string) => {
     /** Its presence asks the job to store a checkpoint and end. */
     stop: (attempt: number) => `${root}/attempt-${attempt}/stop.json`,
     result: (attempt: number) => `${root}/attempt-${attempt}/result.json`,
+    /** The model that `rmr1_ray.merge` made of the checkpoint of a step. */
+    merged: (step: number) => `${root}/merged-${String(step).padStart(8, '0')}.json`,
   };
 };

@@ -64,12 +64,14 @@ export function addDataCommands(add: AddCommand): void {
 
   add(
     'export',
-    'write a trained judge as an ONNX model that any onnxruntime runs',
-    'rmr1 export --model quickstart-seed1 --out judge-onnx',
+    'write a trained judge as an ONNX model that any onnxruntime runs, or what a run has trained so far on Ray',
+    'rmr1 export --model quickstart-seed1 --out judge-onnx\n' +
+      'rmr1 export --model RUN --checkpoint --out half-trained',
     () => import('../commands/export.js'),
   )
     .requiredOption('--model <run|dir>', 'a finished run, or a model directory in Hugging Face layout')
-    .requiredOption('--out <dir>', 'directory to make');
+    .requiredOption('--out <dir>', 'directory to make')
+    .option('--checkpoint', "the newest checkpoint of the run's last stage on Ray, in Hugging Face layout");
 
   add(
     'score',

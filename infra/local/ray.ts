@@ -48,6 +48,8 @@ export interface RayServer {
   kill9(): Promise<void>;
   /** Starts it again at the same address. It knows no job of before. */
   restart(): Promise<void>;
+  /** One more node of the cluster on this machine, at another loopback address; it ends when it is stopped. */
+  addNode(address: string, cpus: number): Promise<SpawnedProcess>;
 }
 
 /** Start a head and return when its Jobs API answers. */
@@ -82,6 +84,7 @@ export async function startRay(options: RayOptions): Promise<RayServer> {
         await stopGroup(current, STOP_GRACE_MS);
         current = await launch(options, ports, scratch);
       },
+      addNode: (address, cpus) => launchNode(options, ports, address, cpus),
     };
   }, options.signal);
 }
@@ -93,27 +96,39 @@ export async function removeScratch(dir: string): Promise<void> {
     await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
+/** A node of a running cluster. Returns when the head counts it. */
+async function launchNode(
+  options: RayOptions,
+  ports: RayPorts,
+  address: string,
+  cpus: number,
+): Promise<SpawnedProcess> {
+  const logFile = join(options.dir, `ray-${address}.log`);
+  const process = await spawnRay(options, logFile, [
+    ...['--block', '--disable-usage-stats', '--include-log-monitor=false'],
+    ...[`--address=${NODE_ADDRESS}:${ports.gcs}`, `--node-ip-address=${address}`],
+    ...[`--dashboard-agent-listen-port=${await freePort()}`, `--num-cpus=${cpus}`, '--num-gpus=0'],
+    `--object-store-memory=${OBJECT_STORE_BYTES}`,
+  ]);
+  const probe = () => probeNodes(addressOf(ports), 2);
+  await waitHealthy({
+    title: 'Ray',
+    process,
+    logFile,
+    timeoutMs: START_TIMEOUT_MS,
+    signal: undefined,
+    probe,
+  });
+  return process;
+}
+
 const addressOf = ({ dashboard }: RayPorts): string => `http://${LOOPBACK}:${dashboard}`;
 const logFileOf = (dir: string): string => join(dir, 'ray.log');
 
 async function launch(options: RayOptions, ports: RayPorts, scratch: string): Promise<SpawnedProcess> {
-  const { environment, dir, variables, signal } = options;
+  const { dir, signal } = options;
   const logFile = logFileOf(dir);
-  const process = await spawnDetached({
-    name: 'Ray',
-    command: pythonOf(environment),
-    args: ['-m', 'ray.scripts.scripts', 'start', ...headArguments(options, ports, scratch)],
-    env: {
-      ...globalThis.process.env,
-      ...variables,
-      // Jobs are started as `python`.
-      PATH: `${join(environment, 'bin')}:${globalThis.process.env.PATH ?? ''}`,
-      // More threads than cores make torch many times slower.
-      OMP_NUM_THREADS: '1',
-      RAY_DISABLE_IMPORT_WARNING: '1',
-    },
-    logFile,
-  });
+  const process = await spawnRay(options, logFile, headArguments(options, ports, scratch));
   try {
     await options.onSpawn?.(process, Object.values(ports) as number[], scratch);
     await waitHealthy({
@@ -131,14 +146,43 @@ async function launch(options: RayOptions, ports: RayPorts, scratch: string): Pr
   }
 }
 
+function spawnRay(
+  { environment, variables }: RayOptions,
+  logFile: string,
+  args: readonly string[],
+): Promise<SpawnedProcess> {
+  return spawnDetached({
+    name: 'Ray',
+    command: pythonOf(environment),
+    args: ['-m', 'ray.scripts.scripts', 'start', ...args],
+    env: {
+      ...globalThis.process.env,
+      ...variables,
+      // Jobs are started as `python`.
+      PATH: `${join(environment, 'bin')}:${globalThis.process.env.PATH ?? ''}`,
+      // More threads than cores make torch many times slower.
+      OMP_NUM_THREADS: '1',
+      RAY_DISABLE_IMPORT_WARNING: '1',
+    },
+    logFile,
+  });
+}
+
 /** The Jobs API answers only once the node's agent has reported to the head. */
 async function probe(address: string): Promise<void> {
-  for (const path of ['/api/jobs/', '/nodes?view=summary']) {
-    const answer = await fetch(address + path, { signal: AbortSignal.timeout(5000) });
-    const text = await answer.text();
-    if (!answer.ok || (path.startsWith('/nodes') && !text.includes('"ALIVE"')))
-      throw new InfraError('ServerFailed', `${path} answered ${answer.status}`);
-  }
+  await ask(address, '/api/jobs/');
+  await probeNodes(address, 1);
+}
+
+async function probeNodes(address: string, count: number): Promise<void> {
+  const alive = (await ask(address, '/nodes?view=summary')).split('"ALIVE"').length - 1;
+  if (alive < count) throw new InfraError('ServerFailed', `${alive} of ${count} nodes are alive`);
+}
+
+async function ask(address: string, path: string): Promise<string> {
+  const answer = await fetch(address + path, { signal: AbortSignal.timeout(5000) });
+  if (!answer.ok) throw new InfraError('ServerFailed', `${path} answered ${answer.status}`);
+  return answer.text();
 }
 
 function headArguments({ cpus }: RayOptions, ports: RayPorts, scratch: string): string[] {

@@ -3,6 +3,8 @@ import { expect, it } from 'vitest';
 import { philox, shuffledOrder } from '../../engine/data/random.js';
 import { learningRate } from '../../engine/optimizer/schedule.js';
 import { optimizerSchema } from '../../engine/job.js';
+import { withScalarHead } from '../../engine/model/scalar-head.js';
+import { parameterLayout, SCORE_WEIGHT, view } from '../../engine/model/parameters.js';
 import { correctnessReward } from '../../judge/reward.js';
 
 const GOLDEN = '../../infra/ray/tests/golden';
@@ -83,3 +85,22 @@ it('learning rates', async () => {
   }));
   await expect(`${JSON.stringify(rates)}\n`).toMatchFileSnapshot(`${GOLDEN}/learning-rates.json`);
 });
+
+it('fresh heads of reward models', async () => {
+  const heads = [
+    [0, 5],
+    [7, 32],
+    [2 ** 53 - 1, 6],
+  ].map(([seed, hiddenSize]) => {
+    const layout = parameterLayout({ ...TINY_SHAPE, hiddenSize: hiddenSize!, headDim: 2 });
+    const model = withScalarHead({ layout, parameters: new Float32Array(layout.size) }, seed!);
+    const head = model.layout.entries.find(({ name }) => name === SCORE_WEIGHT)!;
+    return { seed, head: [...view(model.parameters, head)] };
+  });
+  await expect(`${JSON.stringify(heads)}\n`).toMatchFileSnapshot(`${GOLDEN}/heads.json`);
+});
+
+const TINY_SHAPE = {
+  ...{ layers: 1, heads: 1, kvHeads: 1, intermediateSize: 2, maxLength: 4, vocabSize: 3 },
+  ...{ ropeTheta: 10_000, normEpsilon: 1e-6, tieEmbeddings: true },
+};

@@ -21,7 +21,8 @@ afterEach(async () => {
 });
 
 /** Only what submitting looks at. */
-const spec = (attempt: number) => ({ kind: 'sft', stageKey, attempt, gpus: 0 }) as unknown as TrainingSpec;
+const spec = (attempt: number) =>
+  ({ kind: 'sft', stageKey, attempt, nodes: 1, cpus: 1, gpus: 0 }) as unknown as TrainingSpec;
 const idOf = (attempt: number): string => submissionIdOf('sft', stageKey, attempt);
 
 async function jobNow(standing?: SubmittedJob): Promise<SubmittedJob> {
@@ -30,7 +31,6 @@ async function jobNow(standing?: SubmittedJob): Promise<SubmittedJob> {
     owner: 'a test',
     standing,
     spec,
-    cpus: 1,
     patienceMs: 2000,
     metadata: {},
     signal: new AbortController().signal,

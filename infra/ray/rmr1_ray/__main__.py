@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -12,12 +11,13 @@ from pathlib import Path
 
 from .errors import EXIT_DONE, EXIT_PREEMPTED, as_job_error, bad_job
 from .events import emit
-from .spec import Spec, check_packages, check_spec
-
-LAUNCHED = "RMR1_LAUNCHED"
+from .node import LAUNCHED, end_with_launcher
+from .spec import Spec, check_packages, check_spec, processes_of
 
 
 def main() -> int:
+    if LAUNCHED in os.environ:
+        end_with_launcher()
     work = Path(tempfile.mkdtemp(prefix="rmr1-job-"))
     try:
         from .store import Store
@@ -25,7 +25,9 @@ def main() -> int:
         store = Store()
         spec = check_spec(store.get_json(os.environ["RMR1_SPEC"]))
         check_packages(spec["packages"])
-        if spec["gpus"] > 1 and LAUNCHED not in os.environ:
+        if processes_of(spec) > 1 and LAUNCHED not in os.environ:
+            from .launch import launch
+
             return launch(spec)
         return EXIT_DONE if run_job(store, spec, work) else EXIT_PREEMPTED
     except BaseException as error:  # noqa: BLE001 - every end goes through the exit table
@@ -35,12 +37,6 @@ def main() -> int:
         return failure.code
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def launch(spec: Spec) -> int:
-    """One process for each GPU of the node. Never run: there was no GPU to run it on."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={spec['gpus']}"]
-    return subprocess.run([*command, "-m", "rmr1_ray"], env={**os.environ, LAUNCHED: "1"}).returncode
 
 
 def run_job(store: "Store", spec: Spec, work: Path) -> bool:  # type: ignore[name-defined] # noqa: F821
@@ -57,6 +53,10 @@ def run_job(store: "Store", spec: Spec, work: Path) -> bool:  # type: ignore[nam
         from .grpo import run_grpo
 
         return run_grpo(run)
+    if spec["kind"] == "reward":
+        from .reward_model import run_reward
+
+        return run_reward(run)
     raise bad_job(f"jobs of kind {spec['kind']} are not trained on Ray yet")
 
 

@@ -49,5 +49,22 @@ def encode_sft(rows: Sequence[dict[str, Any]], tokenizer: Any, max_length: int) 
     return encoded
 
 
+def encode_pairs(rows: Sequence[dict[str, Any]], tokenizer: Any, max_length: int) -> list[dict[str, list[int]]]:
+    """Both answers of each pair as prompt + answer + end-of-text; an answer that ends so already gets no second one."""
+    end = tokenizer.eos_token_id
+
+    def encode(row: dict[str, Any], name: str) -> list[int]:
+        ids = ids_of(tokenizer, row["prompt"]) + ids_of(tokenizer, row[name])
+        if not ids or ids[-1] != end:
+            ids = ids + [end]
+        if len(ids) < 2:
+            raise bad_data(f"{row['id']}: {name}: prompt and answer are empty")
+        if len(ids) > max_length:
+            raise bad_data(f"{row['id']}: {name}: {len(ids)} tokens are more than maxLength {max_length}")
+        return ids
+
+    return [{f"{name}_ids": encode(row, name) for name in ("chosen", "rejected")} for row in rows]
+
+
 def ids_of(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False)) if text else []

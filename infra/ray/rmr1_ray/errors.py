@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 EXIT_DONE = 0
 EXIT_BAD_JOB = 64
@@ -34,7 +35,18 @@ def as_job_error(error: BaseException) -> JobError:
     """Any failure as one that the supervisor understands; what is not known is retried."""
     if isinstance(error, JobError):
         return error
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        where = error.filename or "the trainer's disk"
+    if _is_disk_full(error):
+        where = getattr(error, "filename", None) or "the trainer's disk"
         return JobError("DiskFull", f"{where}: no space left on the node that trains; free some, or add nodes with larger disks.")
     return JobError("Failed", f"{type(error).__name__}: {error}")
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether it says so, or what it was raised for: torch and safetensors have errors of their own for it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        if re.search(r"No space left on device|PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+|iostream error", str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

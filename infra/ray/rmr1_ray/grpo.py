@@ -9,9 +9,10 @@ from .data import ids_of, read_lines
 from .errors import bad_data, bad_job
 from .model import load_model, load_tokenizer, stop_at
 from .order import visits
+from .result import store_trained
 from .reward import correctness_reward
 from .run import ROLLOUTS, Run, Supervised, train
-from .sft import store_trained
+from .spec import processes_of
 from .trainers import accumulation, common_arguments, peft_config, project_trainer
 
 # Sample rollouts recorded at a step that ends in a checkpoint.
@@ -51,7 +52,7 @@ def run_grpo(run: Run) -> bool:
         return rewards
 
     def figures(logs: dict[str, float], step: int) -> dict[str, float]:
-        if step in (1, steps) or step % spec["checkpointEverySteps"] == 0:
+        if run.rank == 0 and (step in (1, steps) or step % spec["checkpointEverySteps"] == 0):
             with open(run.output / ROLLOUTS, "a", encoding="utf-8") as file:
                 for rollout in state.get("rollouts", [])[: group * ROLLOUTS_RECORDED : group]:
                     file.write(json.dumps({"step": step, **rollout}, ensure_ascii=False) + "\n")
@@ -104,7 +105,7 @@ def run_grpo(run: Run) -> bool:
 def objective_arguments(spec: dict[str, Any], times: int) -> dict[str, Any]:
     """TRL's names for the forms of the objective; its defaults are not RM-R1's."""
     # A mean over the tokens of an update: TRL's bnpo takes it over what a device sees at once.
-    token_mean = "bnpo" if times == 1 and spec["gpus"] <= 1 else "dapo"
+    token_mean = "bnpo" if times == 1 and processes_of(spec) == 1 else "dapo"
     return {
         "loss_type": {"grpo": token_mean, "dr-grpo": "dr_grpo", "gspo": "grpo"}[spec["objective"]],
         "importance_sampling_level": "sequence" if spec["objective"] == "gspo" else "token",

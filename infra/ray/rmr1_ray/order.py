@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Sized
+import math
+from typing import Iterator, Sequence, Sized
+
+from .spec import Spec
 
 _MASK = 0xFFFFFFFF
 _SHUFFLING = 2
@@ -40,18 +43,41 @@ def visits(count: int, seed: int, length: int) -> list[int]:
 
 
 class EpochSampler:
-    """A sampler for torch's DataLoader: the order of the epoch that was set last."""
+    """
+    A sampler for torch's DataLoader: the order of the epoch that was set last. Where several processes share an epoch, it
+    is filled up to a multiple of `fill_to` with the item behind the last one, which must teach nothing.
+    """
 
-    def __init__(self, data: Sized, seed: int) -> None:
+    def __init__(self, data: Sized, seed: int, fill_to: int = 1) -> None:
         self.count = len(data)
         self.seed = seed
+        self.filling = -self.count % fill_to
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(shuffled_order(self.count, self.seed, self.epoch))
+        return iter(shuffled_order(self.count, self.seed, self.epoch) + [self.count] * self.filling)
 
     def __len__(self) -> int:
-        return self.count
+        return self.count + self.filling
+
+
+class EpochSteps:
+    """Optimiser steps of some epochs: `batch` samples each, fewer at the end of an epoch (`engine/data/epochs.ts`)."""
+
+    def __init__(self, lengths: Sequence[int], spec: Spec) -> None:
+        self._lengths = lengths
+        self._batch = spec["batchSize"]
+        self._seed = spec["seed"]
+        self._per_epoch = math.ceil(len(lengths) / self._batch)
+        self.total = max(1, math.floor(spec["epochs"] * self._per_epoch + 0.5))
+        self._orders: dict[int, list[int]] = {}
+
+    def tokens(self, step: int) -> int:
+        """Tokens of all samples of a step, counted from 1."""
+        epoch, at = divmod(step - 1, self._per_epoch)
+        if epoch not in self._orders:
+            self._orders = {epoch: shuffled_order(len(self._lengths), self._seed, epoch)}
+        return sum(self._lengths[i] for i in self._orders[epoch][at * self._batch : (at + 1) * self._batch])

@@ -16,6 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from .crash_point import crash_point
 from .errors import JobError, bad_job
 from .events import emit
+from .processes import agreed, gather_random_states, require_same_step
 from .spec import Spec
 from .store import Checkpoints, Store
 from .uploads import Uploads
@@ -23,6 +24,7 @@ from .uploads import Uploads
 METRICS = "metrics.jsonl"
 ROLLOUTS = "rollouts.jsonl"
 STOP_POLL_SECONDS = 2.0
+FETCH_POLL_SECONDS = 0.1
 StepFigures = Callable[[dict[str, float], int], dict[str, float]]
 
 
@@ -64,8 +66,12 @@ class Run:
         self.store = store
         self.spec = spec
         self.work = work
-        self.model_dir = work / "model-in"
-        self.data_file = work / "data.jsonl"
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+        # What the processes of a node have in common: model, data, checkpoint.
+        self.shared = Path(os.environ.get("RMR1_NODE_DIR", work))
+        self.model_dir = self.shared / "model-in"
+        self.data_file = self.shared / "data.jsonl"
         self.output = work / "out"
         self.checkpoints = Checkpoints(store, spec["stageKey"], spec["attempt"])
         self.resume_dir: Path | None = None
@@ -73,14 +79,21 @@ class Run:
         self.began = time.monotonic()
 
     def fetch(self) -> None:
-        """Model, data and the newest checkpoint, from the store to this node's disk."""
+        """Model, data and the newest checkpoint, from the store to this node's disk: once for all of its processes."""
         emit("alive", doing="fetching model and data")
         self.checkpoints.assert_held()
         self.output.mkdir(parents=True, exist_ok=True)
-        self.store.fetch_directory(self.spec["model"], self.model_dir)
-        self.store.fetch(self.spec["data"], self.data_file)
-        directory = self.work / "checkpoint"
-        step = self.checkpoints.fetch(directory)
+        directory, fetched = self.shared / "checkpoint", self.shared / "fetched.json"
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            self.store.fetch_directory(self.spec["model"], self.model_dir)
+            self.store.fetch(self.spec["data"], self.data_file)
+            step = self.checkpoints.fetch(directory)
+            fetched.with_suffix(".part").write_text(json.dumps(step))
+            os.rename(fetched.with_suffix(".part"), fetched)
+        while not fetched.exists():
+            # Where fetching fails, whoever started this process ends it.
+            time.sleep(FETCH_POLL_SECONDS)
+        step = json.loads(fetched.read_text())
         if step is None:
             return
         self.resume_dir, self.resumed_at = directory, step
@@ -127,11 +140,12 @@ class Supervised(TrainerCallback):
         self.stop = StopRequest(run.store, run.record("stop"))
         self.preempted = False
         self.parts: list[dict[str, float]] = []
-        self.clock = time.monotonic()
+        self.clock = self.save_began = time.monotonic()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
+        require_same_step(state.global_step, args)
         parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
         emit("started", totalSteps=self.total, resumedAt=state.global_step // self.updates, parameters=parameters)
         self.clock = time.monotonic()
@@ -142,11 +156,12 @@ class Supervised(TrainerCallback):
         step = state.global_step // self.updates
         crash_point(f"ray.step-{step}")
         due = step % self.run.spec["checkpointEverySteps"] == 0 and step < self.total
-        stopping = self.stop.asked and step < self.total
+        stopping = agreed(self.stop.asked, args) and step < self.total
         if stopping:
             self.preempted = True
             control.should_training_stop = True
         control.should_save = due or stopping
+        self.save_began = time.monotonic()
 
     def on_log(
         self,
@@ -168,6 +183,8 @@ class Supervised(TrainerCallback):
             merged[name] = sum(part[name] for part in parts) / len(parts)
             if merged[name] != merged[name] or abs(merged[name]) == float("inf"):
                 raise bad_job(f"training diverged: {name} is {merged[name]} at step {step}; lower the stage's learningRate")
+        if self.run.rank != 0:
+            return
         now = time.monotonic()
         seconds, self.clock = round(now - self.clock, 3), now
         metrics = {
@@ -188,9 +205,11 @@ class Supervised(TrainerCallback):
         )
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if not state.is_world_process_zero:
-            return
         saved = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        gather_random_states(saved, args)
+        if self.run.rank != 0:
+            shutil.rmtree(saved, ignore_errors=True)
+            return
         for name in (METRICS, ROLLOUTS):
             if (self.run.output / name).exists():
                 shutil.copyfile(self.run.output / name, saved / name)
@@ -199,7 +218,7 @@ class Supervised(TrainerCallback):
         waiting.parent.mkdir(exist_ok=True)
         shutil.rmtree(waiting, ignore_errors=True)
         os.rename(saved, waiting)
-        self.uploads.add(step, waiting)
+        self.uploads.add(step, waiting, time.monotonic() - self.save_began)
 
 
 def train(run: Run, trainer: Any, supervised: Supervised) -> bool:

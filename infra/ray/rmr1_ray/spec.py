@@ -27,6 +27,11 @@ def check_spec(value: object) -> Spec:
     return value
 
 
+def processes_of(spec: Spec) -> int:
+    """Processes that train together: one for each GPU, or one on each node where there are none."""
+    return int(spec["nodes"]) * max(1, int(spec["gpus"]))
+
+
 def check_packages(wanted: dict[str, str]) -> None:
     """Other versions train other numbers, or not at all: refuse before anything begins."""
     from importlib import metadata

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from pathlib import Path
 
 from .events import emit
@@ -16,23 +17,29 @@ class Uploads:
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
         self._changed = threading.Condition()
-        self._waiting: tuple[int, Path] | None = None
+        self._waiting: tuple[int, Path, float] | None = None
+        # When training had nothing left to do but wait.
+        self._settling: float | None = None
         self._busy = False
         self._failure: BaseException | None = None
         threading.Thread(target=self._work, name="uploads", daemon=True).start()
 
-    def add(self, step: int, directory: Path) -> None:
-        """Take over `directory`, which is deleted once it is stored. Raises what an earlier upload raised."""
+    def add(self, step: int, directory: Path, held: float = 0) -> None:
+        """
+        Take over `directory`, which is deleted once it is stored. Raises what an earlier upload raised.
+        `held`: seconds for which training stood still to write it.
+        """
         with self._changed:
             self._raise()
             if self._waiting:
                 shutil.rmtree(self._waiting[1], ignore_errors=True)
-            self._waiting = (step, directory)
+            self._waiting = (step, directory, held)
             self._changed.notify_all()
 
     def settle(self) -> None:
         """Wait until everything is stored. Raises what an upload raised."""
         with self._changed:
+            self._settling = time.monotonic()
             while (self._waiting or self._busy) and self._failure is None:
                 self._changed.wait()
             self._raise()
@@ -41,16 +48,23 @@ class Uploads:
         if self._failure is not None:
             raise self._failure
 
+    def _times(self, began: float) -> dict[str, float]:
+        """Seconds of an upload that ends now, and for how many of them training waited for it."""
+        now = time.monotonic()
+        waited = 0.0 if self._settling is None else now - max(began, self._settling)
+        return {"seconds": round(now - began, 3), "waited": round(waited, 3)}
+
     def _work(self) -> None:
         while True:
             with self._changed:
                 while self._waiting is None:
                     self._changed.wait()
-                (step, directory), self._waiting, self._busy = self._waiting, None, True
+                (step, directory, held), self._waiting, self._busy = self._waiting, None, True
+            began = time.monotonic()
             failure: BaseException | None = None
             try:
                 self._checkpoints.save(step, directory)
-                emit("stored", step=step)
+                emit("stored", step=step, held=round(held, 3), **self._times(began))
                 shutil.rmtree(directory, ignore_errors=True)
             except BaseException as error:  # noqa: BLE001 - told to whoever trains
                 failure = error

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from botocore.exceptions import ClientError
 
@@ -12,9 +15,40 @@ def refusal(status: int) -> ClientError:
     return ClientError({"ResponseMetadata": {"HTTPStatusCode": status}, "Error": {"Code": str(status)}}, "call")
 
 
+class DiskObjects(MutableMapping):
+    """Objects as files of a directory, for processes that share a store."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def __getitem__(self, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError as error:
+            raise KeyError(key) from error
+
+    def __setitem__(self, key: str, body: bytes) -> None:
+        part = self.directory / f".{os.getpid()}-{id(body)}"
+        part.write_bytes(body)
+        part.rename(self._path(key))
+
+    def __delitem__(self, key: str) -> None:
+        self._path(key).unlink()
+
+    def __iter__(self) -> Iterator[str]:
+        return (unquote(path.name) for path in self.directory.iterdir() if not path.name.startswith("."))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _path(self, key: str) -> Path:
+        return self.directory / quote(key, safe="")
+
+
 class FakeS3:
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+    def __init__(self, objects: MutableMapping | None = None) -> None:
+        self.objects: MutableMapping = {} if objects is None else objects
         self.writes: list[str] = []
         self.before_write = lambda key: None
 

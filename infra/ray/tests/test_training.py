@@ -6,14 +6,19 @@ import pytest
 import torch
 from fake_s3 import FakeS3
 from safetensors.torch import load
-from tiny import KEY, grpo_rows, metrics, new_run, new_stage, newest, result, sft_rows, untimed
+from tiny import KEY, grpo_rows, metrics, new_run, new_stage, newest, result, reward_rows, sft_rows, untimed
 
 from rmr1_ray.errors import JobError
 from rmr1_ray.grpo import run_grpo
+from rmr1_ray.reward_model import run_reward
 from rmr1_ray.sft import run_sft
 
 torch.set_num_threads(1)
-KINDS = {"sft": (run_sft, sft_rows, 6), "grpo": (run_grpo, grpo_rows, 4)}
+KINDS = {
+    "sft": (run_sft, sft_rows, 6),
+    "grpo": (run_grpo, grpo_rows, 4),
+    "reward": (run_reward, reward_rows, 6),
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +72,7 @@ def test_killed_and_resumed_is_the_same_to_the_bit(reference, kind, tmp_path):
 
     def kill(key):
         # The second checkpoint is cut off before its manifest.
-        if f"step-{4 if kind == 'sft' else 3:08d}" in key or key.endswith("result.json"):
+        if f"step-{3 if kind == 'grpo' else 4:08d}" in key or key.endswith("result.json"):
             raise Killed()
 
     client.before_write = kill
@@ -123,6 +128,8 @@ def test_the_reward_of_a_rollout_is_the_correctness_of_its_text(reference):
         ("sft", sft_rows(), {"maxLength": 4}, "more than maxLength 4"),
         ("sft", sft_rows(), {"batchSize": 3}, "change ray.samplesPerDevice"),
         ("sft", sft_rows(), {"gpus": 2}, "reserves 2 GPUs, but torch sees 0"),
+        ("reward", [{"id": "x", "prompt": "", "chosen": "", "rejected": "w1"}], {}, "x: chosen: prompt and answer are empty"),
+        ("reward", reward_rows(), {"maxLength": 5}, "r0: rejected: 6 tokens are more than maxLength 5"),
         ("grpo", [{"id": "x", "prompt": "w1", "gold": "C"}], {}, "gold is 'C'"),
         ("grpo", grpo_rows(), {"maxPromptTokens": 1}, "the prompt has 2 tokens"),
     ],

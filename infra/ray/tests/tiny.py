@@ -76,6 +76,14 @@ def grpo_rows(count: int = 6) -> list[dict]:
     return [{"id": f"g{i}", "prompt": f"w{i} w{i + 1}", "gold": "AB"[i % 2]} for i in range(count)]
 
 
+def reward_rows(count: int = 10) -> list[dict]:
+    def row(i: int) -> dict:
+        answers = (f"w{i % 5} [[A]]", f"w{i % 4} w{i % 3} [[B]]")
+        return {"id": f"r{i}", "prompt": f"w{i} w{i + 1}", "chosen": answers[0], "rejected": answers[1]}
+
+    return [row(i) for i in range(count)]
+
+
 def new_stage(tmp: Path, kind: str, rows: list[dict], client: FakeS3, **changes: object) -> dict:
     """Put a model and data into the store and return a valid specification of attempt 1."""
     store = new_store(client)
@@ -96,6 +104,8 @@ def new_stage(tmp: Path, kind: str, rows: list[dict], client: FakeS3, **changes:
         "optimizer": OPTIMIZER,
         "gradientCheckpointing": False,
         "precision": "float32",
+        "nodes": 1,
+        "cpus": 1,
         "gpus": 0,
         "samplesPerDevice": 2,
         "packages": {},
@@ -115,12 +125,17 @@ def new_stage(tmp: Path, kind: str, rows: list[dict], client: FakeS3, **changes:
 
 def new_run(client: FakeS3, spec: dict, work: Path, attempt: int = 1) -> Run:
     work.mkdir(parents=True)
-    claims = [{"attempt": n, "owner": "t", "from": None if n == 1 else newest(client), "at": ""} for n in range(1, attempt + 1)]
-    fence = {"attempt": attempt, "owner": "t", "claims": claims}
-    client.objects[f"checkpoints/{KEY}/fence.json"] = json.dumps(fence).encode()
+    claim(client, attempt)
     run = Run(new_store(client), {**spec, "attempt": attempt}, work)
     run.fetch()
     return run
+
+
+def claim(client: FakeS3, attempt: int) -> None:
+    """The fence as it stands once the stage was claimed so often."""
+    claims = [{"attempt": n, "owner": "t", "from": None if n == 1 else newest(client), "at": ""} for n in range(1, attempt + 1)]
+    fence = {"attempt": attempt, "owner": "t", "claims": claims}
+    client.objects[f"checkpoints/{KEY}/fence.json"] = json.dumps(fence).encode()
 
 
 def newest(client: FakeS3) -> dict | None:
