@@ -4,17 +4,25 @@
  * run that nobody disturbed.
  */
 import type { WorkflowHandle } from '@temporalio/client';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../activities/artifacts/ref.js';
+import { localScorer } from '../../activities/evaluation/judges/local-scalar.js';
 import { submissionIdOf } from '../../activities/ray/job-on-cluster.js';
 import { RayJobsApi } from '../../activities/ray/jobs-api.js';
 import { rayRecords } from '../../activities/ray/training-spec.js';
 import type { StepMetrics } from '../../engine/job.js';
-import { isRunning } from '../../infra/local/process.js';
+import { isRunning, stopGroup } from '../../infra/local/process.js';
 import { allProcesses } from '../support/processes.js';
 import { until } from '../support/until.js';
 import { type Held, planHold, releaseAll } from './held-job.js';
-import { type RayMachine, startRayMachine, TINY_EMBEDDED, TINY_ON_RAY } from './ray-machine.js';
+import {
+  type RayMachine,
+  REWARD_ON_TWO_NODES,
+  startRayMachine,
+  TINY_EMBEDDED,
+  TINY_ON_RAY,
+} from './ray-machine.js';
 
 type Trained = 'sft' | 'grpo';
 
@@ -117,17 +125,62 @@ describe('engine ray', () => {
     await complete(await on.machine.start('sft', { overrides: TINY_EMBEDDED }, 'embedded-sft'));
     const embedded = (await manifestsOf('sft')).find(({ key }) => key !== keyOf('sft'))!;
     const [ours, theirs] = await Promise.all([embedded, reference.get('sft')!].map(metricsOf));
-    expect(theirs!.length).toBe(ours!.length);
     expect(theirs!.map(({ tokens }) => tokens)).toEqual(ours!.map(({ tokens }) => tokens));
-    for (const [index, { loss, gradNorm, learningRate }] of ours!.entries()) {
+    for (const [index, { learningRate }] of ours!.entries())
       expect(theirs![index]!.learningRate).toBeCloseTo(learningRate, 10);
-      expect(Math.abs(theirs![index]!.loss - loss) / loss).toBeLessThan(1e-3);
-      expect(Math.abs(theirs![index]!.gradNorm - gradNorm) / gradNorm).toBeLessThan(1e-2);
-    }
+    expect(distance(ours!, theirs!, 'loss')).toBeLessThan(1e-3);
+    expect(distance(ours!, theirs!, 'gradNorm')).toBeLessThan(1e-2);
     // Later tests look for the one stage of the reference.
     await on.machine.store.deleteJson(`manifests/sft/${embedded.key}.json`);
   });
 });
+
+/** Largest relative difference of a figure between the steps of two runs. */
+function distance(ours: readonly StepMetrics[], theirs: readonly StepMetrics[], of: 'loss' | 'gradNorm') {
+  expect(theirs.length).toBe(ours.length);
+  return Math.max(...ours.map((step, i) => Math.abs(theirs[i]![of] - step[of]) / step[of]));
+}
+
+describe('a reward model on two nodes', () => {
+  test('takes the losses of the embedded engine, and scores as its model does', async () => {
+    const node = await on.ray.addNode('127.0.0.3', 1);
+    try {
+      await complete(await on.machine.start('reward', { overrides: REWARD_ON_TWO_NODES }, 'reward-on-ray'));
+    } finally {
+      await stopGroup(node, 10_000);
+    }
+    await complete(await on.machine.start('reward', { overrides: TINY_EMBEDDED }, 'reward-embedded'));
+    const manifests = await manifestsOf('reward');
+    const onRay = manifests.find(({ settings }) => (settings as { engine?: string }).engine === 'ray')!;
+    const embedded = manifests.find((each) => each !== onRay)!;
+    const [ours, theirs] = await Promise.all([embedded, onRay].map(metricsOf));
+    expect(theirs!.map(({ tokens }) => tokens)).toEqual(ours!.map(({ tokens }) => tokens));
+    expect(distance(ours!, theirs!, 'loss')).toBeLessThan(1e-3);
+    expect(distance(ours!, theirs!, 'gradNorm')).toBeLessThan(1e-2);
+    for (const [i, { accuracy, margin }] of ours!.entries()) {
+      expect(theirs![i]!.accuracy).toBeCloseTo(accuracy!, 5);
+      expect(theirs![i]!.margin).toBeCloseTo(margin!, 3);
+    }
+    const [ourScores, theirScores] = await Promise.all([embedded, onRay].map(scoresOf));
+    for (const [i, score] of ourScores!.entries()) expect(theirScores![i]).toBeCloseTo(score, 3);
+  });
+});
+
+/** Scores of a few texts, by the judge that `rmr1 evaluate --judge scalar` asks. */
+async function scoresOf({ outputs }: Manifest): Promise<number[]> {
+  const { sha256 } = outputs['model']!;
+  const dir = join(on.machine.home, 'scored', sha256);
+  await on.machine.store.fetchDirectory(outputs['model']!, dir);
+  const scorer = await localScorer({ dir, sha256 }, { kind: 'local-scalar', threads: 1, batchSize: 4 });
+  try {
+    const messages = [{ role: 'user' as const, content: 'Which is it?' }];
+    const { signal } = new AbortController();
+    const scored = ['one', 'the other'].map((answer) => scorer.score(messages, answer, signal));
+    return (await Promise.all(scored)).map(({ score }) => score);
+  } finally {
+    await scorer.close();
+  }
+}
 
 async function metricsOf({ outputs }: Manifest): Promise<StepMetrics[]> {
   const steps: StepMetrics[] = [];

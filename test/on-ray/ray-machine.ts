@@ -14,12 +14,20 @@ export const TINY_EMBEDDED: Record<string, unknown> = {
   'sft.checkpointEverySteps': 5,
   'grpo.steps': 8,
   'grpo.checkpointEverySteps': 2,
+  'reward.epochs': 3,
 };
 
 export const TINY_ON_RAY: Record<string, unknown> = {
   ...TINY_EMBEDDED,
   engine: 'ray',
   'ray.samplesPerDevice': 16,
+};
+
+/** One process on the CPUs of each node. */
+export const REWARD_ON_TWO_NODES: Record<string, unknown> = {
+  ...TINY_ON_RAY,
+  'ray.nodes': 2,
+  'ray.samplesPerDevice': 2,
 };
 
 export interface RayMachine {
