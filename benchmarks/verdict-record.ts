@@ -10,7 +10,7 @@ export type RecordVerdict = (typeof RECORD_VERDICTS)[number];
 const style = z.literal([0, 1, 2], 'must be 0 (concise), 1 (detailed) or 2 (markdown)');
 /** Ids are text or whole numbers in the sources; as text they are compared. */
 const id = z
-  .union([z.string().min(1), z.int()], 'must be text or a whole number, not empty')
+  .union([z.string().min(1, 'is empty'), z.int()], 'must be text or a whole number, not empty')
   .transform((value) => String(value));
 const verdict = z.enum(RECORD_VERDICTS, 'must be "A", "B", "both", "none" or "tie"');
 const count = z.int('must be a whole number').min(0, 'must not be negative');

@@ -73,7 +73,7 @@ export class Ledger {
   reserve(lease: string, usd: number): boolean {
     if (this.leases.has(lease)) throw new RangeError(`Lease ${lease} is open already.`);
     if (!(usd >= 0)) throw new RangeError(`Lease ${lease} is for ${usd} USD.`);
-    if (this.cap !== undefined && usd > this.availableUsd + ROUNDING) return false;
+    if (usd > this.availableUsd + ROUNDING) return false;
     this.leases.set(lease, this.cap === undefined ? 0 : usd);
     return true;
   }

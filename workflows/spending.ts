@@ -96,7 +96,7 @@ export class Spending {
     refuseUnless(present !== undefined, 'The run has no cap on its spending.');
     const usd = (change as Partial<messages.BudgetRaise> | undefined)?.usd;
     refuseUnless(
-      typeof usd === 'number' && Number.isFinite(usd) && usd > present!,
+      Number.isFinite(usd) && usd! > present!,
       `raiseBudget: give {"usd": N} with N above the present cap of $${present}.`,
     );
   }

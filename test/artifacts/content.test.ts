@@ -141,6 +141,21 @@ describe('a large file', () => {
   });
 });
 
+describe('a connection that breaks inside an object', () => {
+  test('is read again from the start, not taken for corruption', async () => {
+    const body = randomBytes(3 * 1024 * 1024);
+    const ref = await s3.store.putBytes('model', body);
+    let cuts = 0;
+    const proxy = await proxyTo(s3.settings.endpoint!, {
+      cutAfter: (bytes) => bytes > 1_000_000 && cuts < 2 && Boolean(++cuts),
+    });
+    const store = s3.another({ endpoint: proxy.endpoint });
+    expect((await store.getBytes(ref)).equals(body)).toBe(true);
+    expect(cuts).toBe(2);
+    proxy.close();
+  });
+});
+
 describe('a directory', () => {
   async function sample(): Promise<string> {
     const dir = await scratch();

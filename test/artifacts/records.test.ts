@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../activities/artifacts/errors.js';
 import type { WriteCondition } from '../../activities/artifacts/bucket.js';
+import { storeFromEnvironment } from '../../activities/artifacts/store.js';
 import { vandalise } from './raw-bucket.js';
 import { freshKey, useStore } from './shared-store.js';
 
@@ -68,6 +69,21 @@ describe('a record', () => {
 
   test('that was never written is undefined', async () => {
     expect(await s3.store.getJson(`record/${freshKey()}`)).toBeUndefined();
+  });
+});
+
+describe('settings', () => {
+  test('of the environment work', async () => {
+    const { endpoint, bucket, accessKeyId, secretAccessKey } = s3.settings;
+    const store = storeFromEnvironment({
+      RMR1_S3_ENDPOINT: endpoint,
+      RMR1_S3_BUCKET: bucket,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      RMR1_ARTIFACT_CACHE: '',
+    });
+    await store.check();
+    store.close();
   });
 });
 

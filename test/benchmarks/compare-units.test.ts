@@ -59,6 +59,79 @@ describe('comparing two judges', () => {
     expect(compareUnits(a, a).conclusion).toMatch(/score the same/);
   });
 
+  it('says in words what a reader may take away, no more', () => {
+    const right = (count: number, total: number) =>
+      units(Array.from({ length: total }, (_, i) => (i < count ? 1 : 0)));
+    const words = (a: number, b: number, total = 40) =>
+      compareUnits(right(a, total), right(b, total)).conclusion;
+    expect(words(20, 30)).toMatch(
+      /^B is better than A by 25\.0 points \(95 % interval \+1\d\.\d to \+[34]\d\.\d; McNemar p = 0\.002; 40 shared judgements\)\.$/,
+    );
+    expect(words(30, 20)).toMatch(
+      /^B is worse than A by 25\.0 points \(95 % interval −[34]\d\.\d to −1\d\.\d; /,
+    );
+    expect(words(20, 22)).toMatch(
+      /^No difference between B and A can be told from these items: \+5\.0 points \(95 % interval \+0\.0 to \+1\d\.\d; McNemar p = 0\.500; /,
+    );
+    expect(words(22, 20)).toMatch(
+      /can be told from these items: −5\.0 points \(95 % interval −1\d\.\d to [+−]0\.0; /,
+    );
+    expect(words(1, 1, 1000)).toBe(
+      'B and A score the same (95 % interval +0.0 to +0.0; McNemar p = 1.000; 1,000 shared judgements).',
+    );
+  });
+
+  it('scores and tests each section by itself, and the whole as their mean', () => {
+    const a = [...units([1, 0, 0, 1], 'Chat'), ...units([1, 1], 'Safety')];
+    const b = [...units([1, 1, 0, 0], 'Chat'), ...units([0, 0], 'Safety')];
+    const { score, sections } = compareUnits(a, b);
+    expect(sections['Chat']).toMatchObject({
+      count: 4,
+      a: 0.5,
+      b: 0.5,
+      difference: 0,
+      fixed: 1,
+      broken: 1,
+      pValue: 1,
+    });
+    expect(sections['Safety']).toMatchObject({
+      ...{ count: 2, a: 1, b: 0, difference: -1, low: -1, high: -1, fixed: 0, broken: 2, pValue: 0.5 },
+    });
+    expect(score).toMatchObject({
+      count: 6,
+      a: 0.75,
+      b: 0.25,
+      difference: -0.5,
+      fixed: 1,
+      broken: 3,
+      pValue: 0.625,
+    });
+  });
+
+  it('gives the parts of a section their weights, and half an outcome is neither right nor wrong', () => {
+    const part = (stratum: string, weight: number, outcome: number): Unit => ({
+      ...{ key: stratum, cluster: stratum, stratum, section: 'Reasoning', weight, outcome },
+    });
+    const a = [part('math', 3, 0), part('code', 1, 0.5)];
+    const b = [part('math', 3, 0.5), part('code', 1, 1)];
+    expect(compareUnits(a, b).score).toMatchObject({ a: 0.125, b: 0.625, fixed: 1, broken: 0 });
+    expect(compareUnits(b, a).score).toMatchObject({ a: 0.625, b: 0.125, fixed: 0, broken: 1 });
+  });
+
+  it('gives the same interval for the same seed, on every machine', () => {
+    const of = (factor: number) => units(Array.from({ length: 40 }, (_, i) => ((i * factor) % 41) / 41));
+    const at = (seed: number) => {
+      const { low, high } = compareUnits(of(7), of(11), { seed }).score;
+      return [low.toFixed(4), high.toFixed(4)];
+    };
+    expect([at(0), at(1), at(-1)]).toEqual([
+      ['-0.1177', '0.1232'],
+      ['-0.1232', '0.1232'],
+      ['-0.1171', '0.1232'],
+    ]);
+    expect(at(0)).toEqual(at(0));
+  });
+
   it('its interval covers the truth about as often as it says', () => {
     // Judges that are right with 0.7 and 0.75, independently: the true difference is 0.05.
     let state = 7;

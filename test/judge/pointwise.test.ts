@@ -57,6 +57,14 @@ describe('scores in a text', () => {
     ['<scores>7, 4</scores>', [7, 4]],
     ['first <scores>1, 2</scores>, then <scores>9,10</scores>.', [9, 10]],
     ['<scores> 6.5 ; 3 </scores>', [6.5, 3]],
+    ['<scores>1, 10</scores>', [1, 10]],
+    ['<scores>7.25,, 4,</scores>', [7.25, 4]],
+    ['<scores></scores>', undefined],
+    ['<scores>0.9, 4</scores>', undefined],
+    ['<scores>10.5, 4</scores>', undefined],
+    ['<scores>~7, 4</scores>', undefined],
+    ['<scores>7/10, 4/10</scores>', undefined],
+    ['<scores>7., 4</scores>', undefined],
     ['<scores>7</scores>', undefined],
     ['<scores>7, 4, 3</scores>', undefined],
     ['<scores>11, 4</scores>', undefined],
@@ -79,5 +87,8 @@ describe('scores in a text', () => {
   it('sums samples answer by answer and leaves unusable ones out', () => {
     expect(sumScores([[7, 4], undefined, [3, 5]])).toEqual([10, 9]);
     expect(sumScores([undefined])).toBeUndefined();
+    const sample = [1, 2];
+    expect(sumScores([sample, sample])).toEqual([2, 4]);
+    expect(sample).toEqual([1, 2]);
   });
 });

@@ -51,6 +51,30 @@ describe('tournaments', () => {
     expect(scores).toEqual([0.5, 0.5, 0.5]);
   });
 
+  it('a knockout of five that nobody wins is decided for the answers given first, who have the byes', async () => {
+    const { scores, ranking, comparisons } = await knockout(5, fair([1, 1, 1, 1, 1]).compare);
+    expect(comparisons.map(({ first, second }) => [first, second])).toEqual([
+      [3, 4],
+      [0, 1],
+      [2, 3],
+      [0, 2],
+    ]);
+    // Rounds that each survived, of three.
+    expect(scores.map((score) => 3 * score)).toEqual([3, 1, 2, 1, 0]);
+    expect(ranking).toEqual([0, 2, 1, 3, 4]);
+  });
+
+  it('a round robin says what was compared, and equal scores stay in the order given', async () => {
+    const { ranking, scores, comparisons } = await roundRobin(3, fair([1, 2, 1]).compare);
+    expect(comparisons).toEqual([
+      { first: 0, second: 1, outcome: 'second' },
+      { first: 0, second: 2, outcome: 'tie' },
+      { first: 1, second: 2, outcome: 'first' },
+    ]);
+    expect(scores).toEqual([0.25, 1, 0.25]);
+    expect(ranking).toEqual([1, 0, 2]);
+  });
+
   it('a single answer has nobody to lose against', async () => {
     expect((await roundRobin(1, fair([1]).compare)).scores).toEqual([1]);
     expect((await knockout(1, fair([1]).compare)).scores).toEqual([1]);

@@ -36,7 +36,55 @@ describe('parseTrace', () => {
   });
 });
 
+describe('a judgement that was cut off', () => {
+  it('keeps what was begun, up to its end', () => {
+    expect(parseTrace('<type>Chat</type> <rubric> kindness 60, len')).toEqual({
+      type: 'Chat',
+      rubric: 'kindness 60, len',
+      answer: 'none',
+    });
+  });
+
+  it('is judged by its whole text where no answer was begun, else by the answer alone', () => {
+    expect(parseTrace('so I take [[B]]')).toEqual({ answer: 'B' });
+    expect(parseTrace('[[B]] looks good at first. <answer>[[A]]</answer>').answer).toBe('A');
+  });
+
+  it('has no type where it names another', () => {
+    expect(parseTrace('<type>Poetry</type>')).not.toHaveProperty('type');
+  });
+});
+
 describe('traceProblems', () => {
+  it.each([
+    [
+      '',
+      [
+        '<type> is neither Chat nor Reasoning.',
+        'There is no <eval>.',
+        'There is no <answer>.',
+        'The answer names neither reply.',
+      ],
+    ],
+    [
+      '<type>Chat</type> <rubric></rubric> <eval>e</eval> <answer>[[A]]</answer>',
+      ['A Chat judgement has no <rubric>.'],
+    ],
+    [
+      '<type>Reasoning</type> <rubric>r</rubric> <eval>e</eval> <answer>[[A]]</answer>',
+      ['A Reasoning judgement has no <solution>.'],
+    ],
+    [
+      '<type>Chat <rubric>r <eval>e <answer>[[A]]',
+      [
+        '<type> is neither Chat nor Reasoning.',
+        ...['type', 'rubric', 'eval', 'answer'].map((tag) => `<${tag}> is not closed.`),
+      ],
+    ],
+  ])('of %j are these and no others', (text, problems) => {
+    expect(traceProblems(text)).toEqual(problems);
+  });
+
   it.each([
     ['[[A]]', '<type> is neither Chat nor Reasoning.'],
     [CHAT.replace(/<rubric>.*<\/rubric>/, ''), 'A Chat judgement has no <rubric>.'],

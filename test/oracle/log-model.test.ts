@@ -1,12 +1,10 @@
-/** The log of oracle answers and the ledger against plain maps, under commands in any order, crashes among them. */
+/** The log of oracle answers against a plain map, under commands in any order, crashes among them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AnswerCache, runPrefix } from '../../activities/oracle/answer-cache.js';
 import { Journal } from '../../activities/oracle/journal.js';
 import type { OracleAnswer } from '../../activities/oracle/segment.js';
 import { tally } from '../../activities/oracle/tally.js';
-import { Ledger, type LedgerEntry } from '../../workflows/ledger.js';
-import { spentBy } from '../support/fake-activities.js';
 import { MemoryStore } from './memory-store.js';
 
 const WORST = 1;
@@ -198,92 +196,5 @@ describe('a later attempt', () => {
     await zombie.asked(KEYS[1]!, WORST);
     const [entry] = tally(await cache.headers(runPrefix(RUN)));
     expect(entry).toMatchObject({ unanswered: { calls: 2 } });
-  });
-});
-
-interface Money {
-  cap: number | undefined;
-  leases: Map<string, number>;
-  spent: number;
-  lost: number;
-}
-
-describe('the ledger', () => {
-  const amount = fc.integer({ min: 0, max: 400 }).map((cents) => cents / 100);
-  const lease = fc.constantFrom('1', '2', '3', '4');
-
-  class Reserve implements fc.Command<Money, Ledger> {
-    constructor(
-      readonly name: string,
-      readonly usd: number,
-    ) {}
-    check = ({ leases }: Readonly<Money>) => !leases.has(this.name);
-    run(model: Money, ledger: Ledger) {
-      const held = [...model.leases.values()].reduce((sum, usd) => sum + usd, 0);
-      const fits = model.cap === undefined || model.spent + model.lost + held + this.usd <= model.cap + 1e-9;
-      expect(ledger.reserve(this.name, this.usd)).toBe(fits);
-      if (fits) model.leases.set(this.name, model.cap === undefined ? 0 : this.usd);
-    }
-    toString = () => `reserve(${this.name}, ${this.usd})`;
-  }
-  /** As an activity does: it spends some of what it may, and loses some. */
-  class Settle implements fc.Command<Money, Ledger> {
-    constructor(
-      readonly name: string,
-      readonly share: number,
-      readonly lostShare: number,
-      readonly pass: number,
-    ) {}
-    check = ({ leases }: Readonly<Money>) => leases.has(this.name);
-    run(model: Money, ledger: Ledger) {
-      const may = model.leases.get(this.name)!;
-      const spent: LedgerEntry = spentBy(this.pass, may * this.share);
-      spent.unanswered = { calls: 1, usd: may * (1 - this.share) * this.lostShare };
-      ledger.settle(this.name, [spent]);
-      model.leases.delete(this.name);
-      model.spent += spent.usd;
-      model.lost += spent.unanswered.usd;
-    }
-    toString = () => `settle(${this.name}, ${this.share})`;
-  }
-  class Raise implements fc.Command<Money, Ledger> {
-    constructor(readonly by: number) {}
-    check = ({ cap }: Readonly<Money>) => cap !== undefined;
-    run(model: Money, ledger: Ledger) {
-      model.cap! += this.by;
-      ledger.setCap(model.cap);
-    }
-    toString = () => `raise(${this.by})`;
-  }
-
-  it('adds up, and never promises more than its cap, whatever is reserved, settled and raised', () => {
-    const share = fc.integer({ min: 0, max: 4 }).map((quarters) => quarters / 4);
-    const commands = [
-      fc.tuple(lease, amount).map(([name, value]) => new Reserve(name, value)),
-      fc.tuple(lease, share, share, fc.constantFrom(1, 2)).map((given) => new Settle(...given)),
-      amount.map((by) => new Raise(by)),
-    ];
-    fc.assert(
-      fc.property(
-        fc.commands(commands, { maxCommands: 60 }),
-        fc.option(amount, { nil: undefined }),
-        (list, cap) => {
-          const ledger = new Ledger(cap);
-          const model: Money = { cap, leases: new Map(), spent: 0, lost: 0 };
-          fc.modelRun(() => ({ model, real: ledger }), list);
-          const report = ledger.report();
-          const held = [...model.leases.values()].reduce((sum, usd) => sum + usd, 0);
-          expect(report.spentUsd).toBeCloseTo(model.spent, 9);
-          expect(report.unansweredUsd).toBeCloseTo(model.lost, 9);
-          expect(report.reservedUsd).toBeCloseTo(held, 9);
-          expect(ledger.outstanding).toBe(model.leases.size);
-          expect(report.spentUsd + report.unansweredUsd + report.reservedUsd).toBeLessThanOrEqual(
-            (model.cap ?? Infinity) + 1e-6,
-          );
-          expect(report.calls).toBe(report.entries.reduce((sum, { calls }) => sum + calls, 0));
-        },
-      ),
-      { numRuns: 200 },
-    );
   });
 });

@@ -1,0 +1,50 @@
+/** What mutation testing changes, and which tests have to notice. */
+
+export interface MutationGroup {
+  /** Files whose code is changed. A pattern with `!` leaves files out, and has its reason beside it. */
+  mutate: readonly string[];
+  /** Only these tests run, so that pure code is not tested by starting servers. */
+  tests: readonly string[];
+  /** Slow ones of them, which run after all others: most mutants are noticed before. */
+  last?: readonly string[];
+  /** The tests need an S3: one server is started for all of them. */
+  store?: true;
+}
+
+export const MUTATION_GROUPS: Readonly<Record<string, MutationGroup>> = {
+  judge: {
+    mutate: ['judge/**/*.ts'],
+    tests: ['test/judge/**/*.test.ts'],
+    last: ['test/judge/verdict-and-reward.test.ts', 'test/judge/prompt-round-trip.test.ts'],
+  },
+  rewards: {
+    mutate: ['judge/reward.ts', 'engine/loss/advantages.ts'],
+    tests: ['test/judge/verdict-and-reward.test.ts', 'test/engine-core/advantages.test.ts'],
+  },
+  ledger: {
+    mutate: ['workflows/ledger.ts', 'workflows/spending.ts'],
+    // Workflow tests bundle their own copy of the code, in which no mutant is ever switched on.
+    tests: ['test/oracle/ledger.test.ts', 'test/oracle/spending.test.ts'],
+  },
+  benchmarks: {
+    mutate: [
+      'benchmarks/*.ts',
+      // Re-exports only.
+      '!benchmarks/index.ts',
+      // A table of published numbers: a test could only repeat it.
+      '!benchmarks/published.ts',
+    ],
+    // The reference scores need data that is not part of the project: the share found must not depend on it.
+    tests: ['test/benchmarks/**/!(golden-scores).test.ts'],
+    last: ['test/benchmarks/score-verdicts.test.ts', 'test/benchmarks/compare-units.test.ts'],
+  },
+  artifacts: {
+    mutate: ['activities/artifacts/*.ts'],
+    // `failures.test.ts` kills a server of its own in mid-write, half a minute for each mutant.
+    tests: ['test/artifacts/**/!(failures).test.ts'],
+    last: ['records', 'manifests', 'retention', 'checkpoints', 'content', 'store-model'].map(
+      (name) => `test/artifacts/${name}.test.ts`,
+    ),
+    store: true,
+  },
+};
