@@ -15,7 +15,9 @@ export const MUTATION_GROUPS: Readonly<Record<string, MutationGroup>> = {
   judge: {
     mutate: ['judge/**/*.ts'],
     tests: ['test/judge/**/*.test.ts'],
-    last: ['test/judge/verdict-and-reward.test.ts', 'test/judge/prompt-round-trip.test.ts'],
+    last: ['pointwise', 'verdict-and-reward', 'prompt-round-trip'].map(
+      (name) => `test/judge/${name}.test.ts`,
+    ),
   },
   rewards: {
     mutate: ['judge/reward.ts', 'engine/loss/advantages.ts'],

@@ -22,8 +22,6 @@ export default defineConfig({
     include: [...group.tests],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Every run gets a process of its own; within it the test files may share the modules they load.
-    isolate: false,
     sequence: { sequencer: SlowFilesLast },
     reporters: [new CountUnloadableFiles()],
   },
