@@ -12,7 +12,7 @@ const HIGHEST = 10;
 export function parseScores(text: string, count: number): number[] | undefined {
   const last = [...text.matchAll(SCORES)].at(-1)?.[1];
   if (last === undefined) return undefined;
-  const parts = last.split(/[,;\s]+/).filter((part) => part !== '');
+  const parts = last.split(/[,;\s]/).filter((part) => part !== '');
   const scores = parts.map((part) => (/^\d+(\.\d+)?$/.test(part) ? Number(part) : Number.NaN));
   const sound = scores.length === count && scores.every((score) => score >= LOWEST && score <= HIGHEST);
   return sound ? scores : undefined;

@@ -63,5 +63,5 @@ export async function knockout(count: number, compare: Compare): Promise<Standin
 
 /** Indices by falling score; equal scores keep their order. */
 export function rank(scores: readonly number[]): number[] {
-  return scores.map((_, index) => index).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  return scores.map((_, index) => index).sort((a, b) => scores[b]! - scores[a]!);
 }

@@ -28,7 +28,7 @@ export function extractCompactV1(messages: Message[]): ShownPair | undefined {
   const [message] = messages;
   if (message?.role !== 'user') return undefined;
   const { before, parts } = tags.split(message.content);
-  if (before !== '' || parts.length < 2) return undefined;
+  if (before !== '') return undefined;
   // Between two tags stands a space on either side; after the last tag only before the text.
   const texts = parts
     .map(({ text }, i) => (i < parts.length - 1 ? text.slice(1, -1) : text.slice(1)))

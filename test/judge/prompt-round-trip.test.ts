@@ -80,6 +80,44 @@ describe.each(PROMPT_VERSIONS)('prompt %s', (version) => {
     );
   });
 
+  it('has each tag of its template as often as without the texts, whatever these contain', () => {
+    const names = [
+      'question',
+      'conversation',
+      'system',
+      'user',
+      'assistant',
+      'answer_A',
+      'answer_B',
+      'A',
+      'B',
+    ];
+    const all =
+      version === 'compact-v1'
+        ? names.slice(2).filter((name) => !name.startsWith('answer'))
+        : names.slice(0, -2);
+    const text = all.map((name) => `<${name}>\n</${name}>`).join('\n');
+    const turns = (content: string): Message[] => [
+      { role: 'system', content },
+      { role: 'user', content },
+    ];
+    const promptOf = (content: string) => {
+      const item: Pair = {
+        id: 'x',
+        conversation: turns(content),
+        chosen: content,
+        rejected: content,
+        category: '',
+      };
+      return buildPrompt(version, present(item, 'A')).at(-1)!.content;
+    };
+    const count = (prompt: string, tag: string) => prompt.split(tag).length - 1;
+    for (const tag of all.flatMap((name) =>
+      version === 'compact-v1' ? [`<${name}>`] : [`<${name}>`, `</${name}>`],
+    ))
+      expect(count(promptOf(text), tag), tag).toBe(count(promptOf('x'), tag));
+  });
+
   it('does not leak the gold verdict: only the order of the texts differs', () => {
     fc.assert(
       fc.property(pair, (item) => {

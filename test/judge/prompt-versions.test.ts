@@ -74,6 +74,23 @@ describe('messages that no prompt wrote are not read as one', () => {
       ).toBeUndefined();
   });
 
+  it.each(['cor-v1', 'plain-v1'] as const)('%s with a section that has lost its line breaks', (version) => {
+    for (const [tag, shown] of [
+      ['answer_A', single],
+      ['answer_B', several],
+    ] as const) {
+      for (const damaged of [`<${tag}>`, `<${tag}>x`, `<${tag}>\n</${tag}>`]) {
+        const change = (text: string) => text.replace(`<${tag}>\n`, damaged);
+        const messages = buildPrompt(version, shown);
+        const last = { ...messages.at(-1)!, content: change(messages.at(-1)!.content) };
+        expect(extractPair([...messages.slice(0, -1), last])).toBeUndefined();
+      }
+    }
+    const cut = (text: string) => text.replace('<question>\n', '<question>');
+    const [user, ...before] = buildPrompt(version, single).reverse() as [Message, ...Message[]];
+    expect(extractPair([...before, { ...user, content: cut(user.content) }])?.conversation).toEqual([]);
+  });
+
   it('an instruction without its question', () => {
     expect(extractPair(buildPrompt('cor-v1', single).slice(0, 1))).toBeUndefined();
     expect(extractPair([])).toBeUndefined();
@@ -82,6 +99,7 @@ describe('messages that no prompt wrote are not read as one', () => {
   it.each([
     '<user> q <B> b <A> a',
     '<user> q <A> a <user> b',
+    '<user> q <user> a <B> b',
     '<A> a <user> q <A> a <B> b',
     'first <user> q <A> a <B> b',
     '<A> a',
@@ -127,6 +145,8 @@ describe('the hint of the second pass', () => {
     expect(
       extractHint([...messages.slice(0, -1), { role: 'user', content: 'Try again: [[B]].' }]),
     ).toBeUndefined();
+    const quoted = { role: 'user', content: `“${messages.at(-1)!.content}”` } as const;
+    expect(extractHint([...messages.slice(0, -1), quoted])).toBeUndefined();
     expect(extractHint(messages.map((message) => ({ ...message, role: 'user' })))).toBeUndefined();
     expect(extractHint(messages.map((message) => ({ ...message, role: 'assistant' })))).toBeUndefined();
     expect(extractHint([])).toBeUndefined();

@@ -9,13 +9,13 @@ const REASONING =
 
 describe('parseTrace', () => {
   it('takes both branches apart', () => {
-    expect(parseTrace(CHAT)).toEqual({
+    expect(parseTrace(CHAT)).toStrictEqual({
       type: 'Chat',
       rubric: 'kindness 100 <justify> the user is sad </justify>',
       eval: 'A is kind',
       answer: 'A',
     });
-    expect(parseTrace(REASONING)).toEqual({
+    expect(parseTrace(REASONING)).toStrictEqual({
       type: 'Reasoning',
       solution: '2 + 2 = 4',
       eval: 'B says 4',
@@ -38,7 +38,7 @@ describe('parseTrace', () => {
 
 describe('a judgement that was cut off', () => {
   it('keeps what was begun, up to its end', () => {
-    expect(parseTrace('<type>Chat</type> <rubric> kindness 60, len')).toEqual({
+    expect(parseTrace('<type>Chat</type> <rubric> kindness 60, len')).toStrictEqual({
       type: 'Chat',
       rubric: 'kindness 60, len',
       answer: 'none',
@@ -46,7 +46,7 @@ describe('a judgement that was cut off', () => {
   });
 
   it('is judged by its whole text where no answer was begun, else by the answer alone', () => {
-    expect(parseTrace('so I take [[B]]')).toEqual({ answer: 'B' });
+    expect(parseTrace('so I take [[B]]')).toStrictEqual({ answer: 'B' });
     expect(parseTrace('[[B]] looks good at first. <answer>[[A]]</answer>').answer).toBe('A');
   });
 

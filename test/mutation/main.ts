@@ -70,7 +70,7 @@ function test(name: string, group: MutationGroup): Promise<Mutants> {
     vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
     coverageAnalysis: 'perTest',
     concurrency: Number(concurrency),
-    timeoutMS: 20_000,
+    timeoutMS: 120_000,
     thresholds: { high: 95, low: GOAL, break: mutate ? null : GOAL },
     allowConsoleColors: false,
     reporters: ['progress-append-only', 'clear-text', 'html', 'json'],
