@@ -36,9 +36,8 @@ export function outcomeOf(record: VerdictRecord, rules: OutcomeRules): 0 | 0.5 |
       return rules.error;
     case 'tie':
       return rules.tie;
-    case 'equal':
-      return 0;
     default:
+      // Equal scores name no answer.
       return decision === record.gold ? 1 : 0;
   }
 }

@@ -43,11 +43,11 @@ export interface RmbScore {
 }
 
 export interface RmbOptions {
-  conventions?: readonly Convention[];
+  conventions: readonly Convention[];
   /** Losers of each list, by {@link listKey}; absent: the losers judged are taken for all. */
   rivals?: ReadonlyMap<string, number>;
   /** Every item is there with the chosen answer at A and at B: each place is a trial of a list. */
-  bothOrders?: boolean;
+  bothOrders: boolean;
 }
 
 /**
@@ -57,7 +57,7 @@ export interface RmbOptions {
  */
 export function scoreRmb(
   records: readonly VerdictRecord[],
-  { conventions = [], rivals, bothOrders = false }: RmbOptions = {},
+  { conventions, rivals, bothOrders }: RmbOptions,
 ): RmbScore {
   const rules = outcomeRules(conventions);
   const sections = new Map<RmbSection, ShareCounter>();

@@ -63,6 +63,7 @@ describe('the first thing that is wrong is named', () => {
       /^"Helpfulness\/Chat" is no category path of RMB, such as "Pairwise_set/,
     ],
     [{ ...rmbPair, subset: 'BoN_set' }, 'subset', /no category path/],
+    [{ ...rmbPair, subset: 'Other_set/Helpfulness/x' }, 'subset', /no category path/],
     [{ ...rmbPair, subset: 'Pairwise_set/Honesty/x' }, 'subset', /no category path/],
     [
       without(rmBench, 'chosenStyle'),

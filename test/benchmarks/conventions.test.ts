@@ -34,6 +34,8 @@ describe('worth of a verdict', () => {
     const scored = [chat('1', 'B', [2, 1]), chat('2', 'A', [1, 2]), chat('3', 'tie', [1, 1])];
     const score = scoreVerdicts('rewardbench', scored);
     expect(score.score).toBeCloseTo(1 / 3, 12);
+    const atB = { ...chat('4', 'A', [1, 2]), gold: 'B' as const };
+    expect(scoreVerdicts('rewardbench', [atB, chat('5', 'A', [1, 2])]).score).toBe(0.5);
     expect(score.notes.join(' ')).toContain('2 records have scores that say other than their verdict');
   });
 });
@@ -165,14 +167,21 @@ test('order statistics count each kind of item once', () => {
     ...both('flipped', 'A', 'A'),
     ...both('undecided', 'A', 'none'),
     chat('single', 'B'),
+    { ...chat('single at B', 'B'), gold: 'B' as const },
   ];
   expect(orderStats(records)).toMatchObject({
     items: 4,
-    single: 1,
+    single: 2,
     rightInBoth: { count: 1 },
     flipped: { count: 1 },
     undecided: 1,
-    shareOfA: { count: 5, total: 8 },
+    shareOfA: { count: 5, total: 9 },
+  });
+  expect(() => orderStats([chat('1', 'A'), chat('1', 'B')])).toThrow(
+    'item rewardbench/alpacaeval-easy/1 was judged twice with gold A',
+  );
+  expect(orderStats([chat('1', 'none')])).toMatchObject({
+    ...{ items: 0, rightInBoth: { share: 0, low: 0, high: 1 }, shareOfA: { count: 0, total: 0, share: 0 } },
   });
 });
 

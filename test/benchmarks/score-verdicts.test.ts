@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { BenchmarkScore, VerdictRecord } from '../../benchmarks/index.js';
-import { expectedItems, scoreVerdicts } from '../../benchmarks/index.js';
+import { expectedItems, scoreVerdicts, wilson } from '../../benchmarks/index.js';
 import { verdictsWith } from './reference-verdicts.js';
 
 type ScoreOf<Name> = Extract<BenchmarkScore, { benchmark: Name }>;
@@ -271,6 +271,15 @@ describe('RMB', () => {
     expect(Object.keys(score.bonPairs)).toEqual(['bon-helpfulness']);
     expect(score.score).toBeCloseTo((2.5 / 4 + 0 + 0) / 3, 12);
     expect(score).not.toHaveProperty('incompleteLists');
+  });
+
+  test('pairs of one category are drawn by themselves: their interval is that of as many trials', () => {
+    const records = Array.from({ length: 100 }, (_, i) =>
+      record({ id: String(i), verdict: i % 2 ? 'A' : 'B' }),
+    );
+    const { low, high } = scoreVerdicts('rmb', records);
+    expect(low).toBeCloseTo(wilson(50, 100).low, 2);
+    expect(high).toBeCloseTo(wilson(50, 100).high, 2);
   });
 
   test('lists of one number on the two sides are two lists', () => {

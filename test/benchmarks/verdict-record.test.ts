@@ -88,6 +88,14 @@ describe('items', () => {
     ]);
   });
 
+  test('the place of the chosen answer is the same in every version, or no evaluation could go on', () => {
+    const places = (seed: number) =>
+      Array.from({ length: 12 }, (_, i) => goldPosition(`rmb/x/${i}`, seed)).join('');
+    expect([places(0), places(1), places(2)]).toEqual(['AABABAABBBAA', 'BBAABAABBAAB', 'BBBABBAAAAAB']);
+    // A hash that begins with 128: the first of the upper half.
+    expect(goldPosition('rmb/x/150', 1)).toBe('B');
+  });
+
   test('the place of the chosen answer depends on key and seed alone and is balanced', () => {
     fc.assert(
       fc.property(fc.string(), fc.nat(), (key, seed) => goldPosition(key, seed) === goldPosition(key, seed)),

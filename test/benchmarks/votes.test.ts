@@ -43,6 +43,9 @@ it('a better-than-chance judge gains from more votes, a worse one loses', () => 
   expect(expectedVote(good, 'B', 15)).toBeLessThan(expectedVote(good, 'B', 5));
 });
 
-it('refuses a vote of more samples than there are', () => {
-  expect(() => expectedVote(['A'], 'A', 2)).toThrow(RangeError);
+it('refuses a vote of more samples than there are, or of none', () => {
+  expect(() => expectedVote(['A'], 'A', 2)).toThrow(
+    new RangeError('a vote of 2 needs as many samples, not 1'),
+  );
+  expect(() => expectedVote(['A'], 'A', 0)).toThrow(RangeError);
 });
