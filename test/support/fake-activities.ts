@@ -30,7 +30,7 @@ function outcome(stage: StageName, outputs: string[], metrics: Record<string, nu
 }
 
 /** A ledger entry of `usd` for one call. */
-export function spentBy(pass: number, usd: number): LedgerEntry {
+function spentBy(pass: number, usd: number): LedgerEntry {
   const unanswered = { calls: 0, usd: 0 };
   return {
     stage: 'distill',
