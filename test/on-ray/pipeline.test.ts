@@ -4,6 +4,7 @@
  * run that nobody disturbed.
  */
 import type { WorkflowHandle } from '@temporalio/client';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../activities/artifacts/ref.js';
@@ -229,6 +230,50 @@ describe('whatever is killed (−9), the model is the same', () => {
       await on.machine.temporal.restart();
     });
     expect(later).toEqual([]);
+  });
+});
+
+describe('judging at a server', () => {
+  const linesOf = async <T>(name: string): Promise<T[]> => {
+    const text = await readFile(join(on.standIn, name), 'utf8').catch(() => '');
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as T);
+  };
+
+  test('its process killed in the middle is started again; no judgement is asked for twice, no server is left', async () => {
+    await on.machine.ensureWorker();
+    const hold = join(on.standIn, 'hold');
+    await writeFile(hold, '5');
+    const overrides = { ...TINY_ON_RAY, 'ray.judgeServer': { gpus: 0 }, 'evaluate.stages': ['grpo'] };
+    const handle = await on.machine.start('trainRewardModel', { overrides }, 'ray-judged');
+    await until(
+      'five stored judgements',
+      async () => (await on.machine.store.listKeys('judgements/')).length >= 5,
+    );
+    const [server] = await linesOf<{ pid: number }>('started.jsonl');
+    process.kill(server!.pid, 'SIGKILL');
+    await rm(hold);
+    await complete(handle);
+
+    expect((await linesOf('started.jsonl')).length).toBe(2);
+    const asked = await linesOf<{ question: string; pid: number }>('asked.jsonl');
+    expect(new Set(asked.map(({ question }) => question)).size).toBe(asked.length);
+    expect(new Set(asked.map(({ pid }) => pid)).size).toBe(2);
+    const manifest = (await manifestsOf('evaluate')).find(
+      ({ settings }) => 'server' in (settings as object),
+    )!;
+    expect(manifest.metrics['judgements']).toBe(asked.length);
+    const job = (await on.machine.store.listKeys('servers/')).find((key) => key.endsWith('/job.json'))!;
+    const { submissionId } = (await on.machine.store.getJson(job))!.value as { submissionId: string };
+    const api = new RayJobsApi({ address: on.ray.address });
+    const ended = await until('the end of the job', async () => {
+      const found = await api.find(submissionId);
+      return found?.status === 'RUNNING' ? undefined : found;
+    });
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', driver_exit_code: 0 });
+    await on.machine.store.deleteJson(`manifests/evaluate/${manifest.key}.json`);
   });
 });
 

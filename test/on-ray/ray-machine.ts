@@ -1,5 +1,7 @@
 /** A machine of the tests with a Ray head beside its servers. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { projectRoot } from '../../infra/environment.js';
 import { resolveRayEnvironment } from '../../infra/local/ray-python.js';
 import { isRunning } from '../../infra/local/process.js';
 import { type RayServer, startRay } from '../../infra/local/ray.js';
@@ -35,6 +37,8 @@ export interface RayMachine {
   ray: RayServer;
   /** Where plans to hold jobs are written. */
   crashPoints: string;
+  /** Where the stand-in for vLLM is steered, see `infra/ray/tests/stand_in_vllm.py`. */
+  standIn: string;
   /** Trainers of any attempt at work on this head. */
   trainers(): SeenProcess[];
   /** After a test that failed half-way: servers run, no run and no trainer is left of it. */
@@ -50,6 +54,8 @@ export async function startRayMachine(): Promise<RayMachine> {
   try {
     const { accessKeyId = '', secretAccessKey = '' } = machine.s3.settings;
     const crashPoints = join(machine.home, 'crash-points');
+    const standIn = join(machine.home, 'stand-in');
+    await mkdir(standIn);
     const ray = await startRay({
       environment,
       dir: join(machine.home, 'ray'),
@@ -58,6 +64,8 @@ export async function startRayMachine(): Promise<RayMachine> {
         AWS_ACCESS_KEY_ID: accessKeyId,
         AWS_SECRET_ACCESS_KEY: secretAccessKey,
         RMR1_CRASH_POINTS: crashPoints,
+        RMR1_VLLM_COMMAND: `python ${join(projectRoot(), 'infra/ray/tests/stand_in_vllm.py')} serve`,
+        STAND_IN_DIR: standIn,
       },
     });
     machine.workerVariables = { RMR1_RAY_ADDRESS: ray.address };
@@ -65,6 +73,7 @@ export async function startRayMachine(): Promise<RayMachine> {
       machine,
       ray,
       crashPoints,
+      standIn,
       trainers: () => trainersOf(environment),
       recover: async () => {
         if (!isRunning(machine.temporal.process())) await machine.temporal.restart();
