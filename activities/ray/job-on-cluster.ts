@@ -110,7 +110,7 @@ export async function submitJob(
         await store.putJson(records.job, job);
         const answer = await api.submit({
           submissionId,
-          entrypoint: 'python -m rmr1_ray',
+          entrypoint: entrypointOf(spec),
           workingDir: `gcs://${code.name}`,
           environment: { ...storeVariables(), RMR1_SPEC: records.spec(attempt), PYTHONUNBUFFERED: '1' },
           metadata: options.metadata,
@@ -133,9 +133,20 @@ export async function submitJob(
   }
 }
 
-/** What the job's entry point holds: its node's share, or nothing where it reserves nodes itself. */
-function reserved({ nodes, cpus, gpus }: TrainingSpec): { cpus: number; gpus: number } {
-  return nodes > 1 ? { cpus: 0, gpus: 0 } : { cpus, gpus };
+/** A shell of the cluster runs it: nodes may name another Python for verl, whose packages are not TRL's. */
+function entrypointOf(spec: TrainingSpec): string {
+  const python = startsVerl(spec) ? '"${RMR1_VERL_PYTHON:-python}"' : 'python';
+  return `${python} -m rmr1_ray`;
+}
+
+/** What the job's entry point holds: its node's share, or next to nothing where the trainer reserves nodes itself. */
+function reserved(spec: TrainingSpec): { cpus: number; gpus: number } {
+  if (startsVerl(spec)) return { cpus: 1, gpus: 0 };
+  return spec.nodes > 1 ? { cpus: 0, gpus: 0 } : { cpus: spec.cpus, gpus: spec.gpus };
+}
+
+function startsVerl(spec: TrainingSpec): boolean {
+  return spec.kind === 'grpo' && spec.trainer === 'verl';
 }
 
 /** Where the store is. Its keys are not sent: Ray shows a job's environment to everyone who sees its dashboard. */

@@ -8,8 +8,9 @@ import { UserError } from '../../workflows/errors.js';
 import type { TrainInput } from '../interface.js';
 import type { TrainingSpec } from './training-spec.js';
 
-/** Packages whose version the job checks before it begins; the others come with them. */
+/** Packages whose version the job checks before it begins, by trainer; the others come with them. */
 const CHECKED = ['torch', 'transformers', 'trl', 'peft', 'accelerate'];
+const CHECKED_OF_VERL = ['torch', 'transformers', 'verl', 'tensordict', 'TransferQueue'];
 
 /** Whether a stage is trained on Ray. A base that is made here is small, or imported: the worker sees to it. */
 export function trainsOnRay({ recipe, stage }: Pick<TrainInput, 'recipe' | 'stage'>): boolean {
@@ -55,6 +56,7 @@ export function trainingSpec(
   if (!section)
     throw new UserError('TrainerRefused', `Recipe '${recipe.name}' has no section ${stage}: add it.`);
   checkClusterSupport(recipe);
+  const trainer = stage === 'grpo' ? ray.grpoTrainer : 'trl';
   const { learningRate, schedule, warmupSteps, flatShare, finalShare, weightDecay, gradClip } = section;
   const common = {
     format: 'rmr1-training/1' as const,
@@ -69,13 +71,15 @@ export function trainingSpec(
       ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
     },
     ...(section.lora ? { lora: section.lora } : {}),
-    gradientCheckpointing: section.recompute ?? false,
+    // What `recipes/sizing` reckons with: without it no long sequence fits on a GPU.
+    gradientCheckpointing: section.recompute ?? ray.gpusPerNode > 0,
     precision: precisionOf(recipe),
     nodes: ray.nodes,
     cpus: ray.cpusPerNode,
     gpus: ray.gpusPerNode,
     samplesPerDevice: ray.samplesPerDevice,
-    packages: lockedPackages(CHECKED),
+    packages:
+      trainer === 'verl' ? lockedPackages(CHECKED_OF_VERL, 'verl-requirements.txt') : lockedPackages(CHECKED),
   };
   const { maxLength } = recipe.base.architecture;
   if (stage === 'grpo') {
@@ -85,6 +89,7 @@ export function trainingSpec(
     return {
       kind: 'grpo',
       ...common,
+      trainer,
       ...{ steps, promptsPerStep, groupSize, miniBatches, temperature, maxNewTokens, clip, klCoefficient },
       clipHigh: clipHigh ?? clip,
       topP: topP ?? 1,
@@ -100,13 +105,13 @@ export function trainingSpec(
   return { kind: 'sft', ...common, epochs, batchSize, maxLength, packing: ray.packing ?? false };
 }
 
-/** Versions of packages in the lock file of the jobs' Python environment. */
-export function lockedPackages(names: readonly string[]): Record<string, string> {
-  const lock = readFileSync(join(projectRoot(), 'infra', 'ray', 'requirements.txt'), 'utf8');
+/** Versions of packages in the lock file of a trainer's Python environment. */
+export function lockedPackages(names: readonly string[], file = 'requirements.txt'): Record<string, string> {
+  const lock = readFileSync(join(projectRoot(), 'infra', 'ray', file), 'utf8');
   return Object.fromEntries(
     names.map((name) => {
-      const version = new RegExp(`^${name}==([^ \\\\\\n]+)`, 'm').exec(lock)?.[1];
-      if (!version) throw new Error(`infra/ray/requirements.txt does not lock ${name}`);
+      const version = new RegExp(`^${name}==([^ \\\\\\n]+)`, 'mi').exec(lock)?.[1];
+      if (!version) throw new Error(`infra/ray/${file} does not lock ${name}`);
       return [name, version];
     }),
   );

@@ -26,7 +26,7 @@ const common = {
   /** GPUs of each node, with a process for each; 0: one process on each node's CPUs. */
   gpus: z.int().nonnegative(),
   samplesPerDevice: z.int().positive(),
-  /** Packages that decide the numbers, by name, as locked in `infra/ray/requirements.txt`. */
+  /** Packages that decide the numbers, by name, as the trainer's lock file pins them (`infra/ray/…requirements.txt`). */
   packages: z.record(z.string(), z.string()),
 };
 
@@ -50,6 +50,7 @@ const reward = z.strictObject({
 const grpo = z.strictObject({
   kind: z.literal('grpo'),
   ...common,
+  trainer: z.enum(['trl', 'verl']),
   steps: z.int().positive(),
   promptsPerStep: z.int().positive(),
   groupSize: z.int().min(2),

@@ -12,7 +12,7 @@ from pathlib import Path
 from .errors import EXIT_DONE, EXIT_PREEMPTED, as_job_error, bad_job
 from .events import emit
 from .node import LAUNCHED, end_with_launcher
-from .spec import Spec, check_packages, check_spec, processes_of
+from .spec import Spec, check_packages, check_spec, processes_of, trains_with_verl
 
 
 def main() -> int:
@@ -25,6 +25,8 @@ def main() -> int:
         store = Store()
         spec = check_spec(store.get_json(os.environ["RMR1_SPEC"]))
         check_packages(spec["packages"])
+        if trains_with_verl(spec):
+            return EXIT_DONE if run_verl(store, spec) else EXIT_PREEMPTED
         if processes_of(spec) > 1 and LAUNCHED not in os.environ:
             from .launch import launch
 
@@ -37,6 +39,13 @@ def main() -> int:
         return failure.code
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def run_verl(store: "Store", spec: Spec) -> bool:  # type: ignore[name-defined] # noqa: F821
+    from .grpo_verl import run_grpo_verl, work_directory
+    from .run import Run
+
+    return run_grpo_verl(Run(store, spec, work_directory(spec)))
 
 
 def run_job(store: "Store", spec: Spec, work: Path) -> bool:  # type: ignore[name-defined] # noqa: F821

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from typing import Any
 
 EXIT_DONE = 0
 EXIT_BAD_JOB = 64
@@ -19,6 +20,10 @@ class JobError(Exception):
         super().__init__(message)
         self.type = type
         self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It crosses from one node to another whole."""
+        return JobError, (self.type, str(self), self.code)
 
 
 def bad_job(message: str) -> JobError:

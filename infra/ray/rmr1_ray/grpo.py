@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .data import ids_of, read_lines
 from .errors import bad_data, bad_job
 from .model import load_model, load_tokenizer, stop_at
-from .order import visits
+from .prompts import ordered_prompts
 from .result import store_trained
 from .reward import correctness_reward
 from .run import ROLLOUTS, Run, Supervised, train
@@ -27,16 +26,11 @@ def run_grpo(run: Run) -> bool:
     spec = run.spec
     steps, group, mini = spec["steps"], spec["groupSize"], spec["miniBatches"]
     tokenizer = load_tokenizer(run.model_dir)
-    rows = read_lines(run.data_file, {"id": None, "prompt": None, "gold": ("A", "B")})
-    for row in rows:
-        length = len(ids_of(tokenizer, row["prompt"]))
-        if not 0 < length <= spec["maxPromptTokens"]:
-            raise bad_data(f"{row['id']}: the prompt has {length} tokens, maxPromptTokens is {spec['maxPromptTokens']}")
+    ordered = ordered_prompts(run.data_file, tokenizer, spec)
     completions = spec["promptsPerStep"] * group
     if completions % mini:
         raise bad_job(f"{completions} completions a step do not divide into {mini} updates: change grpo.miniBatches")
     per_device, times = accumulation(completions // mini, spec)
-    ordered = [rows[i] for i in visits(len(rows), spec["seed"], steps * spec["promptsPerStep"])]
 
     state: dict[str, Any] = {}
 

@@ -32,6 +32,11 @@ def processes_of(spec: Spec) -> int:
     return int(spec["nodes"]) * max(1, int(spec["gpus"]))
 
 
+def trains_with_verl(spec: Spec) -> bool:
+    """Whether the job is verl's, which places its own processes and has packages of its own."""
+    return spec.get("trainer") == "verl"
+
+
 def check_packages(wanted: dict[str, str]) -> None:
     """Other versions train other numbers, or not at all: refuse before anything begins."""
     from importlib import metadata
@@ -45,6 +50,5 @@ def check_packages(wanted: dict[str, str]) -> None:
         if found != version:
             wrong.append(f"{name} {found} (needs {version})")
     if wrong:
-        raise bad_job(
-            f"the cluster's Python environment does not fit: {', '.join(wrong)}; install infra/ray/requirements.txt on its nodes"
-        )
+        lock = "verl-requirements.txt" if "verl" in wanted else "requirements.txt"
+        raise bad_job(f"the cluster's Python environment does not fit: {', '.join(wrong)}; install infra/ray/{lock} on its nodes")

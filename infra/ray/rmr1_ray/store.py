@@ -10,7 +10,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Iterable, Literal
+from typing import Any, Callable, Iterable, Iterator, Literal
 
 import boto3
 from botocore.config import Config
@@ -114,6 +114,11 @@ class Store:
         if path.stat().st_size != size or hash_file(path) != sha256:
             raise JobError("CorruptArtifact", f"s3://{self.bucket}/{self.prefix}{key} is not what was stored")
 
+    def download_parts(self, root: str, files: Iterable[dict[str, Any]], directory: Path) -> None:
+        """Files below a key into a directory, verified by their seals. Raises JobError `CorruptArtifact`."""
+        for file in files:
+            self.download(root + file["path"], _inside(directory, file["path"]), file["sha256"], file["bytes"])
+
     def uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{key}"
 
@@ -122,11 +127,11 @@ class Store:
     def fetch(self, ref: Ref, path: Path) -> None:
         self.download(_object_key(ref["sha256"]), path, ref["sha256"], ref["bytes"])
 
-    def fetch_directory(self, ref: Ref, directory: Path) -> None:
+    def fetch_directory(self, ref: Ref, directory: Path, wanted: Callable[[str], bool] = lambda _: True) -> None:
         body = self.get(_object_key(ref["sha256"]))
         if body is None or hashlib.sha256(body).hexdigest() != ref["sha256"]:
             raise bad_data(f"{ref['uri']} is missing or corrupt: delete the manifest of the stage that made it")
-        for file in json.loads(body)["files"]:
+        for file in (file for file in json.loads(body)["files"] if wanted(file["path"])):
             target = _inside(directory, file["path"])
             self.download(_object_key(file["sha256"]), target, file["sha256"], file["bytes"])
 
@@ -174,17 +179,37 @@ class Checkpoints:
         paths = list_files(directory)
         with ThreadPoolExecutor(PARTS_IN_FLIGHT) as pool:
             seals = list(pool.map(lambda path: self.store.upload(root + path, directory / path), paths))
+        self.complete(step, [{"path": path, **seal} for path, seal in zip(paths, seals)])
+
+    def complete(self, step: int, files: list[dict[str, Any]]) -> None:
+        """Write the manifest of a step whose parts are all in the store. Raises JobError `Fenced`."""
         manifest = {
             "format": "rmr1-checkpoint/1",
             "stageKey": self.stage_key,
             "step": step,
             "attempt": self.attempt,
-            "files": [{"path": path, **seal} for path, seal in zip(paths, seals)],
+            "files": files,
             "createdAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
         crash_point("ray.before-manifest")
         self.assert_held()
-        self.store.put_json(root + _MANIFEST, manifest, once=True)
+        self.store.put_json(self.root(step) + _MANIFEST, manifest, once=True)
+
+    def root(self, step: int) -> str:
+        """Where this attempt's parts of a step lie."""
+        return self._root(step, self.attempt)
+
+    def manifests(self) -> Iterator[dict[str, Any]]:
+        """Complete checkpoints, newest first: their `step`, the `root` of their parts and the seals of these (`files`)."""
+        for step, attempt in self._newest_first():
+            root = self._root(step, attempt)
+            try:
+                manifest = self.store.get_json(root + _MANIFEST)
+                files = [{"path": file["path"], "sha256": file["sha256"], "bytes": file["bytes"]} for file in manifest["files"]]
+            except (ValueError, KeyError, TypeError) as error:
+                print(f"checkpoint of step {step}, attempt {attempt} cannot be used: {error}", flush=True)
+                continue
+            yield {"step": step, "root": root, "files": files}
 
     def fetch(self, directory: Path) -> int | None:
         """The newest checkpoint that verifies, into `directory`; its step, or None. Corrupt ones are passed over."""
@@ -194,8 +219,7 @@ class Checkpoints:
             directory.mkdir(parents=True)
             try:
                 manifest = self.store.get_json(root + _MANIFEST)
-                for file in manifest["files"]:
-                    self.store.download(root + file["path"], _inside(directory, file["path"]), file["sha256"], file["bytes"])
+                self.store.download_parts(root, manifest["files"], directory)
                 return step
             except (JobError, ValueError, KeyError, TypeError) as error:
                 print(f"checkpoint of step {step}, attempt {attempt} cannot be used: {error}", flush=True)

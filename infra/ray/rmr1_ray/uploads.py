@@ -6,16 +6,27 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Callable, Protocol
 
 from .events import emit
-from .store import Checkpoints
+
+
+class Saves(Protocol):
+    """What stores the files of a step."""
+
+    def save(self, step: int, directory: Path) -> None: ...
+
+
+def _remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 class Uploads:
     """One upload after the other; of several that wait, only the newest is worth its upload."""
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
+    def __init__(self, checkpoints: Saves, discard: Callable[[Path], None] = _remove) -> None:
         self._checkpoints = checkpoints
+        self._discard = discard
         self._changed = threading.Condition()
         self._waiting: tuple[int, Path, float] | None = None
         # When training had nothing left to do but wait.
@@ -32,7 +43,7 @@ class Uploads:
         with self._changed:
             self._raise()
             if self._waiting:
-                shutil.rmtree(self._waiting[1], ignore_errors=True)
+                self._discard(self._waiting[1])
             self._waiting = (step, directory, held)
             self._changed.notify_all()
 
@@ -65,7 +76,7 @@ class Uploads:
             try:
                 self._checkpoints.save(step, directory)
                 emit("stored", step=step, held=round(held, 3), **self._times(began))
-                shutil.rmtree(directory, ignore_errors=True)
+                self._discard(directory)
             except BaseException as error:  # noqa: BLE001 - told to whoever trains
                 failure = error
             with self._changed:

@@ -114,7 +114,7 @@ def new_stage(tmp: Path, kind: str, rows: list[dict], client: FakeS3, **changes:
         spec |= {
             **{"steps": 4, "promptsPerStep": 2, "groupSize": 4, "miniBatches": 2, "temperature": 1.0, "topP": 1.0},
             **{"maxPromptTokens": 20, "maxNewTokens": 6, "clip": 0.2, "clipHigh": 0.2, "klCoefficient": 0.01},
-            **{"objective": "grpo", "vllm": False, "gpuMemoryForRollouts": 0.5, "tensorParallel": 1},
+            **{"trainer": "trl", "objective": "grpo", "vllm": False, "gpuMemoryForRollouts": 0.5, "tensorParallel": 1},
         }
     else:
         spec |= {"epochs": 2, "batchSize": 4, "maxLength": 40}
