@@ -37,9 +37,9 @@ const VICTIMS: Record<string, (on: RayMachine) => Promise<void>> = {
 export async function measureKills(on: RayMachine): Promise<BenchResult[]> {
   const results: BenchResult[] = [];
   let seed = 300;
-  for (const [victim, kill] of Object.entries(VICTIMS)) {
+  for (const victim of Object.keys(VICTIMS)) {
     const seconds: number[] = [];
-    for (let round = 1; round <= ROUNDS; round++) seconds.push(await standstill(on, ++seed, kill));
+    for (let round = 1; round <= ROUNDS; round++) seconds.push(await standstill(on, ++seed, victim));
     const ours = median(seconds);
     results.push({
       ...{ name: 'ray', case: `from the kill of ${victim} to the next step`, ratio: null, goal: null },
@@ -49,11 +49,8 @@ export async function measureKills(on: RayMachine): Promise<BenchResult[]> {
   return results;
 }
 
-async function standstill(
-  on: RayMachine,
-  seed: number,
-  kill: (on: RayMachine) => Promise<void>,
-): Promise<number> {
+async function standstill(on: RayMachine, seed: number, victim: string): Promise<number> {
+  const kill = VICTIMS[victim]!;
   const { machine: host } = on;
   await host.ensureWorker();
   const workflowId = `bench-ray-kills-${seed}`;
@@ -70,9 +67,9 @@ async function standstill(
   const key = (await jobsOf(on)).find((each) => !known.has(each))!;
   await host.checkpointFrom(key, 30);
   const began = performance.now();
-  // Steps that were made before do not count, whoever tells them.
-  const made = await newestStep(on, submissionIdOf('sft', key, 1));
   await kill(on);
+  // Only Temporal's death leaves activity and job as they were: steps made meanwhile do not count.
+  const made = victim === 'Temporal' ? await newestStep(on, submissionIdOf('sft', key, 1)) : Infinity;
   await until(
     'the next training step',
     async () => {
