@@ -12,12 +12,18 @@ export interface RolloutTotal {
   sequences: number;
 }
 
-/** @param totalWeight sum of the weights of the whole optimiser batch */
+/**
+ * Inputs of `supervisedGraph`, per token.
+ * @param totalWeight sum of the weights of the whole optimiser batch
+ */
 export function supervisedFeeds(rows: BatchLayout, batch: SupervisedBatch, totalWeight: number): Tensors {
   return { ...rows.feeds(), weights: rows.perToken('weights', batch.weights, 1 / totalWeight) };
 }
 
-/** @param divisor what the sum over tokens is divided by: completion tokens of the whole optimiser batch, for GRPO */
+/**
+ * Inputs of `grpoGraph` but the reference's log-probabilities, per token.
+ * @param divisor what the sum over tokens is divided by: completion tokens of the whole optimiser batch, for GRPO
+ */
 export function grpoFeeds(rows: BatchLayout, batch: RolloutBatch, divisor: number): Tensors {
   return {
     ...rows.feeds(),
@@ -28,6 +34,7 @@ export function grpoFeeds(rows: BatchLayout, batch: RolloutBatch, divisor: numbe
 }
 
 /**
+ * Inputs of `gspoGraph` but the reference's log-probabilities.
  * @param least completions that the graph has places for in any case
  * @returns the tensors, and the places that they have
  */

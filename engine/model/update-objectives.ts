@@ -49,6 +49,7 @@ export interface Objective<
   Total,
   Figure extends string = never,
 > extends GraphObjective<Figure> {
+  /** The tensors of a micro-batch by the names of `inputs`, tokens and segments too. */
   feeds: (rows: BatchLayout, batch: Batch, total: Total) => Tensors;
 }
 
@@ -65,8 +66,8 @@ export const supervisedObjective: Objective<SupervisedBatch, number> = {
   feeds: supervisedFeeds,
 };
 
-type GrpoFigure = 'kl' | 'clipShare';
-type RolloutObjective<Total> = Objective<RolloutBatch, Total, GrpoFigure>;
+/** An objective on rollouts; they share their figures. */
+export type RolloutObjective<Total> = Objective<RolloutBatch, Total, 'kl' | 'clipShare'>;
 
 /** GRPO and its forms with a ratio per token; `Total` is what the sum over tokens is divided by. */
 export function grpoObjective(settings: GrpoSettings & { temperature: number }): RolloutObjective<number> {

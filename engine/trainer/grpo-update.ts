@@ -68,6 +68,7 @@ export function rolloutBatches(
   }));
 }
 
+/** Tokens that the rollouts generated, end-of-text included. */
 export const completionTokens = (rollouts: readonly Rollout[]): number =>
   rollouts.reduce((sum, rollout) => sum + rollout.completionTokens, 0);
 

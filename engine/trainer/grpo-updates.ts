@@ -23,11 +23,14 @@ export interface GrpoFigures {
 
 /** The updates of one step, one for each part of its rollouts. */
 export interface GrpoUpdates {
+  /** One update for each part, in order, on `state`. */
   run(state: TrainingState, parts: readonly Rollout[][], learningRate: number): Promise<GrpoFigures[]>;
+  /** Free the graphs. */
   release(): Promise<void>;
 }
 
 /**
+ * The updates of a job, on the device where it has one (see `updatesPerRun`).
  * @param longest tokens of a prompt and completion at most
  * @param breathe called between runs of graphs
  */

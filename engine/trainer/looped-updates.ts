@@ -43,6 +43,7 @@ export class LoopedUpdates<Item, Batch extends TokenBatch, Total, Figure extends
     private readonly batches: LoopedBatches<Item, Batch, Total, Figure>,
   ) {}
 
+  /** Build the graph of a job; @throws EngineError (bad job) where its weights do not fit into one. */
   static async create<Item, Batch extends TokenBatch, Total, Figure extends string>(
     { model, trained, batches: plan }: TrainingPlan,
     job: TrainingJob,
@@ -90,6 +91,7 @@ export class LoopedUpdates<Item, Batch extends TokenBatch, Total, Figure extends
 export interface SteppedJob<Item> {
   /** Items of the optimiser batch of a step, from 1. */
   batchOf: (step: number) => readonly Item[];
+  /** For the rate of tokens. */
   tokensOf: (item: Item) => number;
   totalSteps: number;
   together: number;
