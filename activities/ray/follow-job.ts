@@ -19,7 +19,7 @@ export interface Deadlines {
   silence: number;
   /** That the cluster may be away while the job may be alive. */
   away: number;
-  /** From asking a job to stop to ending it. */
+  /** From asking a job to stop to ending it; longer where a step takes long, at whose end it stores a checkpoint. */
   stop: number;
 }
 
@@ -34,6 +34,8 @@ export const DEADLINES: Deadlines = {
 };
 /** Silence of so many of the slowest steps so far is no hang. */
 const STEPS_OF_SILENCE = 5;
+/** A job that was asked to stop ends the step that it is in, and stores what it has. */
+const STEPS_TO_STOP = 2;
 /** Ray gives the whole log each time: looking at it may take this share of the time. */
 const LOOKING_SHARE = 0.2;
 
@@ -87,7 +89,7 @@ export async function followJob(supervision: Supervision): Promise<JobEnd> {
         const result = await supervision.result();
         return conclude(job, result, failure, tail.lastWords, stopAskedAt !== undefined);
       }
-      if (stopAskedAt !== undefined && Date.now() - stopAskedAt > deadlines.stop) {
+      if (stopAskedAt !== undefined && Date.now() - stopAskedAt > watch.timeToStop) {
         await api.stop(submissionId);
         return { status: 'preempted' };
       }
@@ -97,7 +99,7 @@ export async function followJob(supervision: Supervision): Promise<JobEnd> {
       const result = await supervision.result();
       if (result) return conclude(undefined, result, failure, tail.lastWords, false);
       watch.away();
-      if (stopAskedAt !== undefined && Date.now() - stopAskedAt > deadlines.stop)
+      if (stopAskedAt !== undefined && Date.now() - stopAskedAt > watch.timeToStop)
         return { status: 'preempted' };
     }
     const late = watch.overdue();
@@ -130,6 +132,10 @@ class Watch {
 
   away(): void {
     this.awaySince ??= Date.now();
+  }
+
+  get timeToStop(): number {
+    return Math.max(this.deadlines.stop, STEPS_TO_STOP * (this.slowest ?? 0));
   }
 
   overdue(): 'away' | 'start' | 'silence' | undefined {

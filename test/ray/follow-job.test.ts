@@ -233,6 +233,21 @@ describe('when the activity is aborted', () => {
     expect(head.stops).toEqual([]);
   });
 
+  it('a job whose steps are long has the time to end the one it is in', async () => {
+    const abort = new AbortController();
+    let looks = 0;
+    script((job) => {
+      Object.assign(job, { status: 'RUNNING', log: progress(1).replace('"seconds":0.001', '"seconds":60') });
+      abort.abort();
+      if (++looks > 5) Object.assign(job, { status: 'FAILED', exitCode: 75 });
+    });
+    expect(await follow({ signal: abort.signal, deadlines: { ...LONG, stop: 0 } })).toEqual({
+      status: 'preempted',
+    });
+    expect(head.stops).toEqual([]);
+    expect(looks).toBe(6);
+  });
+
   it('a job that does not stop by itself is stopped by Ray', async () => {
     const abort = new AbortController();
     script((job) => {
