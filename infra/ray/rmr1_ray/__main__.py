@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import tempfile
-import traceback
 from pathlib import Path
 
-from .errors import EXIT_DONE, EXIT_PREEMPTED, as_job_error, bad_job
+from .ending import leave, run_to_end
+from .errors import EXIT_DONE, EXIT_PREEMPTED, bad_job
 from .events import emit
 from .node import LAUNCHED, end_with_launcher
 from .spec import Spec, check_packages, check_spec, processes_of, trains_with_verl
@@ -18,27 +15,22 @@ from .spec import Spec, check_packages, check_spec, processes_of, trains_with_ve
 def main() -> int:
     if LAUNCHED in os.environ:
         end_with_launcher()
-    work = Path(tempfile.mkdtemp(prefix="rmr1-job-"))
-    try:
-        from .store import Store
+    return run_to_end("job", job)
 
-        store = Store()
-        spec = check_spec(store.get_json(os.environ["RMR1_SPEC"]))
-        check_packages(spec["packages"])
-        if trains_with_verl(spec):
-            return EXIT_DONE if run_verl(store, spec) else EXIT_PREEMPTED
-        if processes_of(spec) > 1 and LAUNCHED not in os.environ:
-            from .launch import launch
 
-            return launch(spec)
-        return EXIT_DONE if run_job(store, spec, work) else EXIT_PREEMPTED
-    except BaseException as error:  # noqa: BLE001 - every end goes through the exit table
-        traceback.print_exc()
-        failure = as_job_error(error)
-        emit("failed", error={"type": failure.type, "message": str(failure)})
-        return failure.code
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+def job(work: Path) -> int:
+    from .store import Store
+
+    store = Store()
+    spec = check_spec(store.get_json(os.environ["RMR1_SPEC"]))
+    check_packages(spec["packages"])
+    if trains_with_verl(spec):
+        return EXIT_DONE if run_verl(store, spec) else EXIT_PREEMPTED
+    if processes_of(spec) > 1 and LAUNCHED not in os.environ:
+        from .launch import launch
+
+        return launch(spec)
+    return EXIT_DONE if run_job(store, spec, work) else EXIT_PREEMPTED
 
 
 def run_verl(store: "Store", spec: Spec) -> bool:  # type: ignore[name-defined] # noqa: F821
@@ -70,8 +62,4 @@ def run_job(store: "Store", spec: Spec, work: Path) -> bool:  # type: ignore[nam
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Threads of libraries must not hold a finished job back.
-    os._exit(code)
+    leave(main())

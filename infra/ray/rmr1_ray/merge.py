@@ -6,13 +6,10 @@ it holds all weights or adapters. The stage itself is left as it is, and may go 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import tempfile
-import traceback
 from pathlib import Path
 
-from .errors import EXIT_DONE, as_job_error, bad_job
+from .ending import leave, run_to_end
+from .errors import EXIT_DONE, bad_job
 from .events import emit
 from .model import head_changes, write_saved_model
 from .spec import check_packages, check_spec
@@ -40,21 +37,14 @@ def merge(store: Store, stage_key: str, work: Path) -> int:
 
 
 def main() -> int:
-    work = Path(tempfile.mkdtemp(prefix="rmr1-merge-"))
-    try:
-        step = merge(Store(), os.environ["RMR1_STAGE_KEY"], work)
-        print(f"merged step {step}", flush=True)
-        return EXIT_DONE
-    except BaseException as error:  # noqa: BLE001 - every end goes through the exit table
-        traceback.print_exc()
-        failure = as_job_error(error)
-        emit("failed", error={"type": failure.type, "message": str(failure)})
-        return failure.code
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return run_to_end("merge", job)
+
+
+def job(work: Path) -> int:
+    step = merge(Store(), os.environ["RMR1_STAGE_KEY"], work)
+    print(f"merged step {step}", flush=True)
+    return EXIT_DONE
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)
+    leave(main())

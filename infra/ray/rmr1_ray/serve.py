@@ -11,18 +11,15 @@ import os
 import secrets
 import shlex
 import shutil
-import sys
-import tempfile
 import threading
 import time
-import traceback
 from importlib import resources
 from pathlib import Path
-from typing import NoReturn
 
 import jsonschema
 
-from .errors import EXIT_DONE, EXIT_PREEMPTED, JobError, as_job_error, bad_job
+from .ending import leave, run_to_end
+from .errors import EXIT_DONE, EXIT_PREEMPTED, JobError, bad_job
 from .events import emit
 from .hold import Hold
 from .server_process import ServerProcess, own_address
@@ -39,18 +36,13 @@ RESTARTS = 3
 
 
 def main() -> int:
-    work = Path(tempfile.mkdtemp(prefix="rmr1-serve-"))
-    try:
-        store = Store()
-        spec = check_serving(store.get_json(os.environ["RMR1_SPEC"]))
-        return Serving(store, spec, work).run()
-    except BaseException as error:  # noqa: BLE001 - every end goes through the exit table
-        traceback.print_exc()
-        failure = as_job_error(error)
-        emit("failed", error={"type": failure.type, "message": str(failure)})
-        return failure.code
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return run_to_end("serve", serve)
+
+
+def serve(work: Path) -> int:
+    store = Store()
+    spec = check_serving(store.get_json(os.environ["RMR1_SPEC"]))
+    return Serving(store, spec, work).run()
 
 
 def check_serving(value: object) -> Spec:
@@ -159,12 +151,5 @@ def command_of_node() -> list[str]:
     return command
 
 
-def _exit(code: int) -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Threads that still wait for the store must not hold a finished job back.
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    _exit(main())
+    leave(main())

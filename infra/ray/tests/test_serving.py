@@ -307,7 +307,7 @@ def launch(machine, tmp_path):
         "client = FakeS3()\n"
         "client.objects = pickle.loads(sys.stdin.buffer.read())\n"
         "store.boto3.client = lambda *_, **__: client\n"
-        "serve._exit(serve.main())\n"
+        "serve.leave(serve.main())\n"
     )
     import pickle
 
