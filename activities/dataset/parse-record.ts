@@ -20,6 +20,8 @@ export type ParsedRecord =
   | { ok: true; pair: Pair; shape: RecordShape; givenId: boolean }
   | { ok: false; fault?: ContentFault; problems: Problem[] };
 
+/** Fields of a record that a message lists. */
+const MOST_NAMES = 8;
 const DEFAULT_CATEGORY = 'uncategorised';
 const PROMPT_FIELDS = ['prompt', 'question', 'conversation', 'messages'] as const;
 
@@ -92,8 +94,8 @@ export function parseRecord(record: unknown): ParsedRecord {
   const fields = record as Record<string, unknown>;
   const promptField = PROMPT_FIELDS.find((name) => present(fields[name]));
   const prompt = promptField ? promptOf(promptField, fields[promptField], problems) : undefined;
-  const chosen = sideOf('chosen', fields.chosen, promptField !== undefined, problems);
-  const rejected = sideOf('rejected', fields.rejected, promptField !== undefined, problems);
+  const chosen = sideOf('chosen', fields, promptField !== undefined, problems);
+  const rejected = sideOf('rejected', fields, promptField !== undefined, problems);
   const extras = extrasOf(fields, problems);
   if (problems.found.length > 0 || !chosen || !rejected) return { ok: false, problems: problems.found };
 
@@ -140,13 +142,17 @@ function promptOf(field: string, value: unknown, problems: RecordProblems): Mess
 }
 
 function sideOf(
-  field: string,
-  value: unknown,
+  field: 'chosen' | 'rejected',
+  fields: Record<string, unknown>,
   hasPrompt: boolean,
   problems: RecordProblems,
 ): Side | undefined {
+  const value = fields[field];
   if (!present(value))
-    return problems.add(field, 'is missing; give the answer as text or as a list of messages');
+    return problems.add(
+      field,
+      `is missing among ${namesOf(fields)}; give the answer as text or as a list of messages`,
+    );
   if (typeof value === 'string') {
     if (hasPrompt) return { prefix: [], answer: value, shape: 'prompt' };
     if (value.trim() === '') return { prefix: [], answer: '', shape: 'transcript' };
@@ -160,6 +166,13 @@ function sideOf(
     return problems.add(field, 'must end with an assistant message: that is the answer');
   const answer = isEmptyAnswer(value) ? '' : last.content;
   return { prefix: turns.slice(0, -1), answer, shape: 'messages' };
+}
+
+/** Of what a record has, so that a name that is misspelt shows. */
+function namesOf(fields: Record<string, unknown>): string {
+  const names = Object.keys(fields);
+  const some = names.slice(0, MOST_NAMES).map((name) => JSON.stringify(name.slice(0, 40)));
+  return `${some.join(', ') || 'no fields'}${names.length > MOST_NAMES ? ', …' : ''}`;
 }
 
 /** An empty last answer is a fault of content, reported as such and not as a wrong shape. */

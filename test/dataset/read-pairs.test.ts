@@ -114,6 +114,11 @@ describe('bad input is named, never guessed', () => {
     ['not an object', '[1]', /line 2: is a list, not a JSON object/],
     ['missing answer', line({ prompt: 'a', chosen: 'x' }), /line 2, field "rejected": is missing/],
     [
+      'misspelt answer',
+      line({ prompt: 'a', choosen: 'x', rejected: 'y' }),
+      /is missing among "prompt", "choosen", "rejected"; give/,
+    ],
+    [
       'missing prompt',
       line({ chosen: 'x', rejected: 'y' }),
       /field "chosen": has no conversation: add a "prompt"/,
