@@ -50,12 +50,12 @@ export async function run(options: RunOptions): Promise<number | void> {
   checkFit(recipe);
   const data = options.data === undefined ? undefined : await checkPairs(options.data);
   if (data) remark(dataText(data.report));
-  if (!recipe.coldStart) checkOracleKey(recipe.oracle);
   if (options.estimate) {
     const { confirmEstimate } = await import('./estimate.js');
     await confirmEstimate(recipe, resolved.seed ?? recipe.seed, data?.pairs, options);
   }
   // After the estimate, which is worth reading also where the run cannot be started.
+  if (!recipe.coldStart) checkOracleKey(recipe.oracle);
   checkClusterSupport(recipe);
   await ensureStack();
   return withClient(async (client) => {
