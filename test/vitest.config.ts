@@ -7,6 +7,7 @@ export default defineConfig({
     exclude: ['test/slow/**', 'test/browser/**', 'test/on-ray/**', 'node_modules/**', 'dist/**'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // Tests on real servers wait more than they compute: a third keeps two cores busy.
+    maxWorkers: 3,
   },
 });
