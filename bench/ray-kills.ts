@@ -39,7 +39,10 @@ export async function measureKills(on: RayMachine): Promise<BenchResult[]> {
   let seed = 300;
   for (const victim of Object.keys(VICTIMS)) {
     const seconds: number[] = [];
-    for (let round = 1; round <= ROUNDS; round++) seconds.push(await standstill(on, ++seed, victim));
+    for (let round = 1; round <= ROUNDS; round++) {
+      seconds.push(await standstill(on, ++seed, victim));
+      process.stderr.write(`  kill of ${victim}, round ${round}: ${seconds.at(-1)!.toFixed(1)} s\n`);
+    }
     const ours = median(seconds);
     results.push({
       ...{ name: 'ray', case: `from the kill of ${victim} to the next step`, ratio: null, goal: null },
@@ -80,7 +83,9 @@ async function standstill(on: RayMachine, seed: number, victim: string): Promise
     300,
   );
   const seconds = (performance.now() - began) / 1000;
-  await handle.terminate('measured');
+  // A run that is terminated leaves its job at work; one that is cancelled ends it.
+  await handle.cancel();
+  await handle.result().catch(() => undefined);
   await until('the trainer to end', () => on.trainers().length === 0, 120);
   return seconds;
 }
