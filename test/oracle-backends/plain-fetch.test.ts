@@ -2,7 +2,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { plainFetch } from '../../activities/oracle/backends/plain-fetch.js';
+import { plainFetch } from '../../activities/plain-fetch.js';
 
 let server: Server;
 afterEach(() => {

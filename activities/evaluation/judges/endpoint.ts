@@ -4,7 +4,7 @@ import type { Message } from '../../../judge/pair.js';
 import { UserError } from '../../../workflows/errors.js';
 import type { EndpointSettings } from '../../../workflows/judge-settings.js';
 import { assertAllowedUrl, NO_REDIRECTS } from '../../allowed-url.js';
-import { plainFetch } from '../../oracle/backends/plain-fetch.js';
+import { plainFetch } from '../../plain-fetch.js';
 import { Throttled, type ChatAnswer, type ChatParameters } from './judge.js';
 
 export interface EndpointAnswer extends ChatAnswer {

@@ -5,7 +5,7 @@ import type { OracleQuestion } from '../answer-cache.js';
 import { anthropicClient, oracleError } from '../endpoint.js';
 import { answerOfMessage, messageParams } from './anthropic-wire.js';
 import type { OracleBackend, ProviderAnswer } from './backend.js';
-import { plainFetch } from './plain-fetch.js';
+import { plainFetch } from '../../plain-fetch.js';
 import { rateLimitsOf } from './rate-limits.js';
 import { send } from './send.js';
 import { estimatedTokens } from './tokens.js';

@@ -5,7 +5,7 @@ import type { OracleQuestion } from '../answer-cache.js';
 import { openAiClient, oracleError } from '../endpoint.js';
 import type { OracleBackend, ProviderAnswer } from './backend.js';
 import { answerOfCompletion, chatBody } from './openai-wire.js';
-import { plainFetch } from './plain-fetch.js';
+import { plainFetch } from '../../plain-fetch.js';
 import { rateLimitsOf } from './rate-limits.js';
 import { send } from './send.js';
 import { estimatedTokens } from './tokens.js';
