@@ -62,7 +62,7 @@ const activities = {
   dataset: ['artifacts/', 'hub/', 'pretrained/', 'training/student-prompt\\.ts'],
   oracle: ['artifacts/', 'dataset/', 'evaluation/ask-served\\.ts', 'training/(figures|generate)\\.ts'],
   training: ['artifacts/', 'dataset/', 'oracle/(select-pairs|filter-traces)\\.ts', 'pretrained/', 'ray/'],
-  ray: ['artifacts/', 'training/(figures|stage-metrics)\\.ts'],
+  ray: ['artifacts/', 'training/(figures|optimizer-of|stage-metrics)\\.ts'],
   evaluation: ['artifacts/', 'dataset/', 'oracle/distillation-stats\\.ts', 'ray/', 'training/'],
   planning: ['artifacts/', 'oracle/endpoint\\.ts'],
   registry: ['artifacts/', 'dataset/'],

@@ -24,6 +24,9 @@ const checkpointSchema = z.object({
 /** A complete checkpoint: what its manifest, written last, says. */
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 
+/** Complete checkpoints kept of a stage under way: the newest, and one to fall back on. */
+export const CHECKPOINTS_KEPT = 2;
+
 /** A checkpoint that was fetched, and newer ones that could not be used. */
 export interface FetchedCheckpoint {
   checkpoint: Checkpoint;

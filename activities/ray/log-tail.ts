@@ -1,6 +1,6 @@
 /** What is new in a log that Ray gives whole each time, and the events among its lines. */
 import { z } from 'zod';
-import type { EngineEvent } from '../../engine/job.js';
+import type { EngineEvent, StepMetrics } from '../../engine/job.js';
 
 /** Lines that the training job writes for its supervisor begin so. */
 const EVENT_PREFIX = 'RMR1_EVENT ';
@@ -21,7 +21,7 @@ const stepMetrics = z.strictObject({
   completionTokens: z.number().optional(),
   accuracy: z.number().optional(),
   margin: z.number().optional(),
-});
+} satisfies Record<keyof StepMetrics, z.ZodType>);
 
 const eventSchema = z.discriminatedUnion('type', [
   z.strictObject({

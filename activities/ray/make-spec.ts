@@ -6,6 +6,7 @@ import { checkClusterSupport } from '../../recipes/check-cluster-support.js';
 import { DEFAULT_RAY, type Recipe, type RaySettings } from '../../recipes/schema.js';
 import { UserError } from '../../workflows/errors.js';
 import type { TrainInput } from '../interface.js';
+import { optimizerOf } from '../training/optimizer-of.js';
 import type { TrainingSpec } from './training-spec.js';
 
 /** Packages whose version the job checks before it begins, by trainer; the others come with them. */
@@ -57,7 +58,6 @@ export function trainingSpec(
     throw new UserError('TrainerRefused', `Recipe '${recipe.name}' has no section ${stage}: add it.`);
   checkClusterSupport(recipe);
   const trainer = stage === 'grpo' ? ray.grpoTrainer : 'trl';
-  const { learningRate, schedule, warmupSteps, flatShare, finalShare, weightDecay, gradClip } = section;
   const common = {
     format: 'rmr1-training/1' as const,
     stageKey,
@@ -66,10 +66,7 @@ export function trainingSpec(
     model,
     data,
     checkpointEverySteps: section.checkpointEverySteps,
-    optimizer: {
-      ...{ learningRate, schedule, warmupSteps, flatShare, finalShare, weightDecay, gradClip },
-      ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-    },
+    optimizer: optimizerOf(section),
     ...(section.lora ? { lora: section.lora } : {}),
     // What `recipes/sizing` reckons with: without it no long sequence fits on a GPU.
     gradientCheckpointing: section.recompute ?? ray.gpusPerNode > 0,

@@ -2,6 +2,7 @@
 import { cancellationDetails, Context } from '@temporalio/activity';
 import type { StepMetrics } from '../../engine/job.js';
 import { UserError } from '../../workflows/errors.js';
+import { CHECKPOINTS_KEPT } from '../artifacts/checkpoints.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { TrainInput, TrainResult } from '../interface.js';
 import { finishStage, type StageIdentity } from '../stage.js';
@@ -13,9 +14,6 @@ import { asEngineEvent, type JobEvent } from './log-tail.js';
 import { raySettings, trainingSpec } from './make-spec.js';
 import { jobOfStage } from './stage-job.js';
 import { rayRecords, type TrainingResult } from './training-spec.js';
-
-/** Complete checkpoints kept per stage: the newest, and one to fall back on. */
-const KEEP = 2;
 
 export interface RayStage {
   input: TrainInput;
@@ -95,7 +93,7 @@ class Prunes {
 
   add(): void {
     this.running ??= this.store
-      .pruneCheckpoints(this.key, KEEP)
+      .pruneCheckpoints(this.key, CHECKPOINTS_KEPT)
       .catch(() => undefined)
       .finally(() => {
         this.running = undefined;

@@ -1,9 +1,7 @@
 /** Checkpoints on their way to the store while the engine trains on. */
 import { rm } from 'node:fs/promises';
+import { CHECKPOINTS_KEPT } from '../artifacts/checkpoints.js';
 import type { ArtifactStore } from '../artifacts/store.js';
-
-/** Complete checkpoints kept per stage: the newest, and one to fall back on. */
-const KEEP = 2;
 
 /** Uploads one after the other; of several that wait, only the newest is worth its upload. */
 export class CheckpointUploads {
@@ -47,7 +45,7 @@ export class CheckpointUploads {
         this.storedStep = step;
         this.onStored();
         await rm(dir, { recursive: true, force: true });
-        await this.store.pruneCheckpoints(this.stageKey, KEEP);
+        await this.store.pruneCheckpoints(this.stageKey, CHECKPOINTS_KEPT);
       }
     } catch (error) {
       this.failure = error as Error;

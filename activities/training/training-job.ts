@@ -6,6 +6,7 @@ import type { TrainInput } from '../interface.js';
 import { rayIdentity, trainsOnRay } from '../ray/make-spec.js';
 import type { StageIdentity } from '../stage.js';
 import { VERSIONS } from '../versions.js';
+import { optimizerOf } from './optimizer-of.js';
 
 /** What determines the trained weights. How often checkpoints are written does not, nor do threads. */
 export function trainingIdentity({ stage, seed, recipe, model, tokenizer, data }: TrainInput): StageIdentity {
@@ -142,21 +143,5 @@ function memoryOf(section: Section): Pick<SupervisedJob, 'lora' | 'recompute' | 
     ...(lora ? { lora } : {}),
     ...(recompute === undefined ? {} : { recompute }),
     ...(microBatchTokens === undefined ? {} : { microBatchTokens }),
-  };
-}
-
-function optimizerOf(section: Section): SupervisedJob['optimizer'] {
-  const { learningRate, schedule, warmupSteps, flatShare, finalShare, weightDecay, gradClip } = section;
-  return {
-    learningRate,
-    schedule,
-    warmupSteps,
-    flatShare,
-    finalShare,
-    weightDecay,
-    gradClip,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
   };
 }

@@ -8,6 +8,7 @@ import { adapterLayout, type AdapterLayout } from '../model/adapter.js';
 import type { ParameterLayout } from '../model/parameters.js';
 import { requireDirectory, writeDurably } from './files.js';
 import { namedTensors, readFlat } from './model-directory.js';
+import { parseFile } from './parse-file.js';
 import { SafetensorsFile, writeSafetensors } from './safetensors.js';
 
 const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
@@ -57,18 +58,7 @@ export function readAdapterDirectory(
   requireDirectory(dir, 'the adapter directory');
   const path = join(dir, ADAPTER_CONFIG);
   const text = reading('the adapter configuration', path, () => readFileSync(path, 'utf8'));
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw badData(`${path} is not JSON`, error);
-  }
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw badData(`${path}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is invalid'}`);
-  }
-  const { r, lora_alpha, target_modules } = parsed.data;
+  const { r, lora_alpha, target_modules } = parseFile(configSchema, text, path);
   const settings: LoraSettings = { rank: r, alpha: lora_alpha, targets: target_modules };
   const layout = adapterLayout(model, settings);
   const weights = join(dir, ADAPTER_WEIGHTS);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { architectureSchema, type Architecture, type RopeScaling } from '../job.js';
 import { badData } from '../errors.js';
 import { headDim } from '../model/parameters.js';
+import { parseFile } from './parse-file.js';
 
 /** What the engine needs to know of a model besides its weights. */
 export interface ModelShape {
@@ -53,18 +54,7 @@ const configSchema = z.looseObject({
  * @throws EngineError (bad data) naming the field when the model is not a Llama-family decoder the engine can run.
  */
 export function parseLlamaConfig(text: string, path: string): ModelShape {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw badData(`${path} is not JSON`, error);
-  }
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw badData(`${path}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is invalid'}`);
-  }
-  const config = parsed.data;
+  const config = parseFile(configSchema, text, path);
   const refuse = (field: string, found: unknown, needed: string): never => {
     throw badData(
       `${path}: ${field} is ${JSON.stringify(found)}; the embedded engine runs Llama and Qwen2 models with ${needed}`,

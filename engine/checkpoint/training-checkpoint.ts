@@ -11,6 +11,7 @@ import type { TrainingJob } from '../job.js';
 import type { FlatLayout } from '../model/parameters.js';
 import { requireDirectory, sha256File, writeDirectory, writeDurably } from './files.js';
 import { WEIGHTS_FILE, namedTensors, readFlat } from './model-directory.js';
+import { parseFile } from './parse-file.js';
 import { SafetensorsFile, writeSafetensors } from './safetensors.js';
 
 const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -73,18 +74,8 @@ export function readCheckpoint(dir: string, layout: FlatLayout, fingerprint: str
   requireDirectory(dir, 'the checkpoint');
   const statePath = join(dir, STATE_FILE);
   if (!existsSync(statePath)) throw badData(`${dir} is not a complete checkpoint: it has no ${STATE_FILE}`);
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(statePath, 'utf8'));
-  } catch (error) {
-    throw badData(`${statePath} is not JSON`, error);
-  }
-  const parsed = stateSchema.safeParse(json);
-  if (!parsed.success)
-    throw badData(
-      `${statePath}: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`,
-    );
-  const { files, format: _, ...state } = parsed.data;
+  const text = readFileSync(statePath, 'utf8');
+  const { files, format: _, ...state } = parseFile(stateSchema, text, statePath);
   if (state.fingerprint !== fingerprint)
     throw badJob(
       `${dir} was written by another job (its settings, data or starting model differ): resume with the same job, ` +

@@ -1,18 +1,12 @@
 /** The byte-level BPE tokenizer inside a GGUF file, as the two files of Hugging Face's layout. */
-import type { TokenizerFiles } from '../tokenizer/tokenizer-files.js';
 import { badData } from '../errors.js';
+import { addedToken, byteLevel, PLAIN_BPE, type TokenizerFiles } from '../tokenizer/tokenizer-files.js';
 import type { GgufFile } from './gguf-file.js';
 
 /** `tokenizer.ggml.token_type`: control tokens are special, user-defined ones are matched whole. */
 const CONTROL = 3;
 const USER_DEFINED = 4;
 
-const byteLevel = (useRegex: boolean): object => ({
-  type: 'ByteLevel',
-  add_prefix_space: false,
-  trim_offsets: true,
-  use_regex: useRegex,
-});
 const splitBy = (pattern: string): object => ({
   type: 'Sequence',
   pretokenizers: [
@@ -56,17 +50,7 @@ export function ggufTokenizer(file: GgufFile): TokenizerFiles {
   };
   const added = tokens.flatMap((content, id) =>
     types[id] === CONTROL || types[id] === USER_DEFINED
-      ? [
-          {
-            id,
-            content,
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: false,
-            special: types[id] === CONTROL,
-          },
-        ]
+      ? [addedToken(content, id, types[id] === CONTROL)]
       : [],
   );
   const chatTemplate = file.find('tokenizer.chat_template', 'string');
@@ -81,13 +65,7 @@ export function ggufTokenizer(file: GgufFile): TokenizerFiles {
       post_processor: null,
       decoder: byteLevel(true),
       model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
+        ...PLAIN_BPE,
         vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
         merges: file.get('tokenizer.ggml.merges', 'strings'),
       },

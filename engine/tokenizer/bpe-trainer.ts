@@ -6,7 +6,9 @@ import { BYTE_CHARACTERS, WORD_PATTERN, spellBytes } from './byte-level.js';
 import { PairQueue } from './pair-queue.js';
 import {
   addedTokens,
+  byteLevel,
   listSpecialTokens,
+  PLAIN_BPE,
   tokenizerConfig,
   type SpecialTokens,
   type TokenizerFiles,
@@ -164,7 +166,7 @@ function tokenizerJson(
   merges: readonly string[],
   splitDigits: boolean,
 ): object {
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+  const bytes = byteLevel(true);
   const digits = { type: 'Split', pattern: { Regex: '[0-9]' }, behavior: 'Isolated', invert: false };
   return {
     version: '1.0',
@@ -172,17 +174,11 @@ function tokenizerJson(
     padding: null,
     added_tokens: addedTokens(special),
     normalizer: null,
-    pre_tokenizer: splitDigits ? { type: 'Sequence', pretokenizers: [digits, byteLevel] } : byteLevel,
+    pre_tokenizer: splitDigits ? { type: 'Sequence', pretokenizers: [digits, bytes] } : bytes,
     post_processor: null,
-    decoder: byteLevel,
+    decoder: bytes,
     model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
+      ...PLAIN_BPE,
       ignore_merges: false,
       vocab,
       merges,

@@ -30,18 +30,31 @@ export function listSpecialTokens({ padding, endOfText, unknown, others = [] }: 
   return all;
 }
 
+/** An entry of `added_tokens`, which is found as it stands. */
+export function addedToken(content: string, id: number, special = true): object {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special };
+}
+
 /** The entries of `added_tokens` for special tokens with ids from 0. */
 export function addedTokens(tokens: readonly string[]): object[] {
-  return tokens.map((content, id) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  }));
+  return tokens.map((content, id) => addedToken(content, id));
 }
+
+/** The part that spells text as bytes. @param useRegex whether it splits words, too */
+export function byteLevel(useRegex: boolean): object {
+  return { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex };
+}
+
+/** `model` of a tokenizer without anything unusual, but for `vocab` and `merges`. */
+export const PLAIN_BPE = {
+  type: 'BPE',
+  dropout: null,
+  unk_token: null,
+  continuing_subword_prefix: null,
+  end_of_word_suffix: null,
+  fuse_unk: false,
+  byte_fallback: false,
+};
 
 /** The content of `tokenizer_config.json`. */
 export function tokenizerConfig(special: SpecialTokens, chatTemplate: string | undefined): object {

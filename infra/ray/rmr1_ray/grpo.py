@@ -10,12 +10,9 @@ from .model import load_model, load_tokenizer, stop_at
 from .prompts import ordered_prompts
 from .result import store_trained
 from .reward import correctness_reward
-from .run import ROLLOUTS, Run, Supervised, train
+from .run import ROLLOUTS, ROLLOUTS_RECORDED, Run, Supervised, train
 from .spec import processes_of
 from .trainers import accumulation, common_arguments, peft_config, project_trainer
-
-# Sample rollouts recorded at a step that ends in a checkpoint.
-ROLLOUTS_RECORDED = 4
 
 
 def run_grpo(run: Run) -> bool:

@@ -23,6 +23,8 @@ from .uploads import Uploads
 
 METRICS = "metrics.jsonl"
 ROLLOUTS = "rollouts.jsonl"
+# Sample rollouts recorded at a step that ends in a checkpoint.
+ROLLOUTS_RECORDED = 4
 STOP_POLL_SECONDS = 2.0
 FETCH_POLL_SECONDS = 0.1
 StepFigures = Callable[[dict[str, float], int], dict[str, float]]

@@ -12,11 +12,8 @@ from typing import Any, Callable
 
 from .errors import bad_job
 from .events import emit
-from .run import METRICS, ROLLOUTS
+from .run import METRICS, ROLLOUTS, ROLLOUTS_RECORDED
 from .spec import Spec
-
-# Sample rollouts recorded at a step that ends in a checkpoint.
-ROLLOUTS_RECORDED = 4
 
 
 class StepReports:
