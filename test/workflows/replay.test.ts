@@ -3,20 +3,23 @@ import { Worker } from '@temporalio/worker';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { recordHistories } from '../support/record-histories.js';
+import * as workflows from '../../workflows/index.js';
+import { SCENARIOS } from '../support/history-scenarios.js';
+import { historyFile, recordHistories } from '../support/record-histories.js';
 import { startEnvironment, workflowBundle } from '../support/workflow-environment.js';
 
 const DIRECTORY = fileURLToPath(new URL('../histories/', import.meta.url));
 
-if (process.env['RMR1_RECORD_HISTORIES']) {
+const wanted = process.env['RMR1_RECORD_HISTORIES'];
+if (wanted) {
   const environment = await startEnvironment();
-  await recordHistories(environment, DIRECTORY);
+  await recordHistories(environment, DIRECTORY, wanted === 'all' ? [] : wanted.split(','));
   await environment.teardown();
 }
 
 interface StoredHistory {
   events: {
-    workflowExecutionStartedEventAttributes?: { workflowId: string };
+    workflowExecutionStartedEventAttributes?: { workflowId: string; workflowType: { name: string } };
     activityTaskScheduledEventAttributes?: { activityType: { name: string } };
   }[];
 }
@@ -24,15 +27,14 @@ interface StoredHistory {
 const names = readdirSync(DIRECTORY).filter((file) => file.endsWith('.json'));
 const read = (name: string) => JSON.parse(readFileSync(DIRECTORY + name, 'utf8')) as StoredHistory;
 
+const startOf = ({ events }: StoredHistory) => events[0]!.workflowExecutionStartedEventAttributes!;
+
 /** The errors that a replay of these histories ends with, by file. One worker for all: it compiles the workflows once. */
 async function replay(
   histories: { name: string; history: StoredHistory }[],
 ): Promise<Record<string, string>> {
   const named = new Map(
-    histories.map(({ name, history }) => [
-      history.events[0]!.workflowExecutionStartedEventAttributes!.workflowId,
-      { name, history },
-    ]),
+    histories.map(({ name, history }) => [startOf(history).workflowId, { name, history }]),
   );
   expect(named.size).toBe(histories.length);
   const errors: Record<string, string> = {};
@@ -49,20 +51,16 @@ async function replay(
   return errors;
 }
 
-test('there are histories of completed, steered and cancelled runs and of their children', () => {
-  expect(names).toEqual(
-    expect.arrayContaining([
-      ...['', '.distill', '.sft', '.grpo', '.evaluate'].map((child) => `completed${child}.json`),
-      ...['paused-and-resumed.json', 'paused-and-resumed.grpo.json', 'corrected.json', 'corrected.grpo.json'],
-      ...[
-        'cascade.json',
-        'cascade.distill.json',
-        'cancelled.json',
-        'cancelled.sft.json',
-        'approved-then-rejected.json',
-      ],
-    ]),
+test('there is a history of every scenario, of the children that it names, and no other', () => {
+  const expected = SCENARIOS.flatMap(({ name, children = [] }) =>
+    [name, ...children.map((child) => `${name}/${child}`)].map(historyFile),
   );
+  expect(names.sort()).toEqual(expected.sort());
+});
+
+test('there is one of every workflow', () => {
+  const types = names.map((name) => startOf(read(name)).workflowType.name);
+  expect(new Set(types)).toEqual(new Set(Object.keys(workflows)));
 });
 
 test('every stored history replays with the workflows of today', async () => {
