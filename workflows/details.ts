@@ -32,8 +32,9 @@ export function renderDetails(progress: RunProgress, ledger?: LedgerReport): str
 function row(stage: StageProgress): string {
   const time = stage.seconds === undefined ? '' : `${stage.seconds.toFixed(1)} s`;
   const cost = stage.costUsd ? `$${stage.costUsd.toFixed(4)}` : '';
-  const latest =
-    stage.problem ?? (stage.figures ? describeFigures(stage.figures) : describeMetrics(stage.metrics));
+  // What a stage came to is worth more than where it was last seen.
+  const live = stage.state === 'done' || stage.state === 'reused' ? undefined : stage.figures;
+  const latest = stage.problem ?? (live ? describeFigures(live) : describeMetrics(stage.metrics));
   const round = stage.round === undefined ? '' : ` (round ${stage.round} of ${stage.rounds})`;
   return `| ${stage.name}${round} | ${MARK[stage.state]} ${stage.state} | ${time} | ${cost} | ${latest.replaceAll('|', '\\|')} |`;
 }

@@ -12,6 +12,7 @@ import * as messages from '../../workflows/messages.js';
 import { openBrowser } from '../support/chromium.js';
 import { fakeActivities, untilStopped } from '../support/fake-activities.js';
 import { fakeRegistry } from '../support/fake-registry.js';
+import { screenshot } from '../support/screenshot.js';
 import { until } from '../support/until.js';
 import { endWorkersLeft, startEnvironment, withWorkers } from '../support/workflow-environment.js';
 import { UiPage } from './ui-page.js';
@@ -71,7 +72,7 @@ test('pause, resume, correct and approve by update; the ledger by query', async 
     await openRun(id);
     await ui.update('pause', { reason: 'lunch' });
     await reaches(id, 'paused');
-    await ui.screenshot('ui-paused');
+    await screenshot(ui.page, 'ui-paused');
     await ui.update('resume');
     await reaches(id, 'awaiting-approval');
     await ui.update('approve', {});
@@ -83,7 +84,7 @@ test('pause, resume, correct and approve by update; the ledger by query', async 
     await openRun(id, 'query');
     await ui.query('ledger');
     await ui.sees('"spentUsd"');
-    await ui.screenshot('ui-ledger');
+    await screenshot(ui.page, 'ui-ledger');
   });
 });
 
@@ -103,7 +104,7 @@ test('a training activity that is paused in the UI stays so until it is unpaused
     await openRun(id, 'pending-activities');
     await ui.confirmed('Pause');
     await ui.page.getByRole('button', { name: 'Unpause', exact: true }).waitFor();
-    await ui.screenshot('ui-paused-activity');
+    await screenshot(ui.page, 'ui-paused-activity');
     // The worker hears of the pause by its next heartbeat: unpaused before that, the activity would never have stopped.
     await until('the interruption', () => interrupted);
     expect(trained).toBe(1);
@@ -125,7 +126,7 @@ test('a retraining by a schedule that was made in the form', async () => {
     await until('the promotion', () => registry.champion.version > 0);
     await ui.open('schedules/nightly');
     await ui.sees(/by-schedule-/);
-    await ui.screenshot('ui-schedule');
+    await screenshot(ui.page, 'ui-schedule');
     await environment.client.schedule.getHandle('nightly').delete();
   });
 });
@@ -149,7 +150,7 @@ test('encrypted payloads are read with a codec server, and only with it', async 
     await ui.useCodecServer(url);
     await openRun('encrypted');
     await ui.sees('a secret person');
-    await ui.screenshot('ui-decrypted');
+    await screenshot(ui.page, 'ui-decrypted');
   } finally {
     server.closeAllConnections();
     server.close();

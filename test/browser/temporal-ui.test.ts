@@ -1,18 +1,16 @@
 /** The Temporal UI as the front end: the pipeline is started from its form and seen to finish; the report opens offline. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { projectRoot } from '../../infra/environment.js';
 import { temporalConfig } from '../../temporal.config.js';
 import type { RunResult } from '../../workflows/messages.js';
 import { openBrowser } from '../support/chromium.js';
 import { TestMachine } from '../support/machine.js';
+import { screenshot } from '../support/screenshot.js';
 import { TINY } from '../support/tiny-recipe.js';
 import { until } from '../support/until.js';
 
-const IMAGES = join(projectRoot(), 'docs', 'images');
 const PATIENCE = { timeout: 60_000 };
 let machine: TestMachine;
 let browser: Awaited<ReturnType<typeof openBrowser>>;
@@ -29,13 +27,6 @@ afterAll(async () => {
   await machine?.stop();
 });
 
-/** Screenshots for the documents are taken where they are asked for: CI must not change the tree. */
-async function screenshot(name: string): Promise<void> {
-  if (!process.env.RMR1_SCREENSHOTS) return;
-  mkdirSync(IMAGES, { recursive: true });
-  await page.screenshot({ path: join(IMAGES, `${name}.png`) });
-}
-
 const namespacePage = (path: string) =>
   `${machine.temporal.uiUrl}/namespaces/${temporalConfig.namespace}/${path}`;
 
@@ -50,7 +41,7 @@ async function startFromForm(workflowId: string, input: unknown): Promise<void> 
   await page.keyboard.insertText(JSON.stringify(input));
   // Leaving the editor lays the JSON out anew and moves the button: a click at once would miss it.
   await page.getByRole('heading', { name: 'Start Workflow' }).click();
-  await screenshot('ui-start-form');
+  await screenshot(page, 'ui-start-form');
   await page.getByTestId('start-workflow-button').last().click();
   await until('the workflow to exist', () => statusOf(workflowId));
 }
@@ -80,10 +71,10 @@ test('a run started from the form with overrides shows its progress and finishes
   expect(result.state).toBe('completed');
   await page.reload();
   await details.getByText('7 of 7 stages').waitFor(PATIENCE);
-  await screenshot('ui-current-details');
+  await screenshot(page, 'ui-current-details');
   await page.goto(namespacePage(`workflows/${workflowId}/${runId}/history`));
   await page.getByText('Completed').first().waitFor(PATIENCE);
-  await screenshot('ui-run');
+  await screenshot(page, 'ui-run');
 
   const html = join(machine.home, 'report.html');
   await machine.store.getFile(result.report!, html);
@@ -91,7 +82,6 @@ test('a run started from the form with overrides shows its progress and finishes
   page.on('request', (request) => requests.push(request.url()));
   await page.goto(pathToFileURL(html).href);
   await page.getByText('SFT + GRPO').first().waitFor(PATIENCE);
-  await screenshot('report');
   expect(requests.filter((url) => !url.startsWith('file:') && !url.startsWith('data:'))).toEqual([]);
 });
 

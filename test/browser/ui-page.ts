@@ -1,8 +1,5 @@
 /** The Temporal UI as a person uses it: forms, updates, queries, pending activities, schedules. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { projectRoot } from '../../infra/environment.js';
 import { temporalConfig } from '../../temporal.config.js';
 
 const PATIENCE = { timeout: 30_000 };
@@ -98,15 +95,6 @@ export class UiPage {
     await dialog.getByTestId('data-encoder-endpoint-input').fill(url, PATIENCE);
     await dialog.getByTestId('confirm-modal-button').click(PATIENCE);
     await dialog.waitFor({ ...PATIENCE, state: 'hidden' });
-  }
-
-  /** For the documents, and only where it is asked for: CI must not change the tree. */
-  async screenshot(name: string): Promise<void> {
-    const dir = process.env.RMR1_SCREENSHOTS;
-    if (!dir) return;
-    const images = dir === '1' ? join(projectRoot(), 'docs', 'images') : dir;
-    mkdirSync(images, { recursive: true });
-    await this.page.screenshot({ path: join(images, `${name}.png`) });
   }
 
   private async write(editor: Locator, input: unknown): Promise<void> {
