@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type S3Settings, settingsFromEnvironment } from '../artifacts/settings.js';
 import { UserError } from '../../workflows/errors.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { RayCluster } from './clusters.js';
 import { packTrainingCode } from './code-package.js';
 import { isLive, RayJobsApi, RayUnreachable } from './jobs-api.js';
+import { pythonJob } from './python-job.js';
 import { rayRecords, trainingResultSchema, type TrainingResult, type TrainingSpec } from './training-spec.js';
 
 /** A job that was submitted, or was about to be. */
@@ -108,14 +108,15 @@ export async function submitJob(
         await api.ensurePackage(code.name, code.zip);
         // On record before it exists: whoever comes next looks for it there, and finds it or not.
         await store.putJson(records.job, job);
-        const answer = await api.submit({
-          submissionId,
-          entrypoint: entrypointOf(spec),
-          workingDir: `gcs://${code.name}`,
-          environment: { ...storeVariables(), RMR1_SPEC: records.spec(attempt), PYTHONUNBUFFERED: '1' },
-          metadata: options.metadata,
-          ...reserved(spec),
-        });
+        const answer = await api.submit(
+          pythonJob(code, {
+            submissionId,
+            entrypoint: entrypointOf(spec),
+            environment: { RMR1_SPEC: records.spec(attempt) },
+            metadata: options.metadata,
+            ...reserved(spec),
+          }),
+        );
         return { api, job, answer };
       } catch (error) {
         if (!(error instanceof RayUnreachable)) throw error;
@@ -147,19 +148,6 @@ function reserved(spec: TrainingSpec): { cpus: number; gpus: number } {
 
 function startsVerl(spec: TrainingSpec): boolean {
   return spec.kind === 'grpo' && spec.trainer === 'verl';
-}
-
-/** Where the store is. Its keys are not sent: Ray shows a job's environment to everyone who sees its dashboard. */
-export function storeVariables(settings: S3Settings = settingsFromEnvironment()): Record<string, string> {
-  const { endpoint, region, bucket, prefix, forcePathStyle, serverSideEncryption } = settings;
-  return {
-    ...(endpoint ? { RMR1_S3_ENDPOINT: endpoint } : {}),
-    RMR1_S3_BUCKET: bucket,
-    RMR1_S3_PATH_STYLE: String(forcePathStyle),
-    ...(prefix ? { RMR1_S3_PREFIX: prefix } : {}),
-    ...(serverSideEncryption ? { RMR1_S3_SSE: serverSideEncryption } : {}),
-    AWS_REGION: region,
-  };
 }
 
 /** Short and stable, for people who look at the dashboard. */

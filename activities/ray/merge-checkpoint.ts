@@ -6,9 +6,10 @@ import type { ArtifactRef } from '../artifacts/ref.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { RayCluster } from './clusters.js';
 import { packTrainingCode } from './code-package.js';
-import { lastJob, storeVariables } from './job-on-cluster.js';
+import { lastJob } from './job-on-cluster.js';
 import { isLive, RayJobsApi, RayUnreachable } from './jobs-api.js';
 import { LogTail } from './log-tail.js';
+import { pythonJob } from './python-job.js';
 import { mergedSchema, rayRecords } from './training-spec.js';
 
 const POLL_MS = 1000;
@@ -75,19 +76,15 @@ async function submitToAny(
     const api = new RayJobsApi(cluster);
     try {
       await api.ensurePackage(code.name, code.zip);
-      await api.submit({
+      const job = {
         submissionId,
         entrypoint: 'python -m rmr1_ray.merge',
-        workingDir: `gcs://${code.name}`,
-        environment: {
-          ...storeVariables(store.settings),
-          RMR1_STAGE_KEY: stageKey,
-          PYTHONUNBUFFERED: '1',
-        },
+        environment: { RMR1_STAGE_KEY: stageKey },
         metadata: { stage: 'merge' },
         cpus: 1,
         gpus: 0,
-      });
+      };
+      await api.submit(pythonJob(code, job, store.settings));
       return api;
     } catch (error) {
       if (!(error instanceof RayUnreachable)) throw error;

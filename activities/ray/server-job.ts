@@ -6,8 +6,8 @@ import { isStoreError } from '../artifacts/errors.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import type { RayCluster } from './clusters.js';
 import { packTrainingCode } from './code-package.js';
-import { storeVariables } from './job-on-cluster.js';
 import { isLive, RayJobsApi, RayUnreachable } from './jobs-api.js';
+import { pythonJob } from './python-job.js';
 import { serverKeyOf, serverRecords, type ServerOwner, type ServingSpec } from './serving-spec.js';
 
 const recordSchema = z.object({
@@ -128,19 +128,16 @@ async function submit(
 ): Promise<void> {
   const code = await packTrainingCode();
   await api.ensurePackage(code.name, code.zip);
-  await api.submit({
-    submissionId,
-    entrypoint: 'python -m rmr1_ray.serve',
-    workingDir: `gcs://${code.name}`,
-    environment: {
-      ...storeVariables(),
-      RMR1_SPEC: serverRecords(serverKey).spec(attempt),
-      PYTHONUNBUFFERED: '1',
-    },
-    metadata,
-    cpus,
-    gpus: spec(attempt).gpus,
-  });
+  await api.submit(
+    pythonJob(code, {
+      submissionId,
+      entrypoint: 'python -m rmr1_ray.serve',
+      environment: { RMR1_SPEC: serverRecords(serverKey).spec(attempt) },
+      metadata,
+      cpus,
+      gpus: spec(attempt).gpus,
+    }),
+  );
 }
 
 async function clusterThatAnswers({ clusters, patienceMs, signal }: ServerJobOptions): Promise<RayCluster> {
