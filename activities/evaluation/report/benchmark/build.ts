@@ -1,8 +1,7 @@
 /** The report of benchmark evaluations: one HTML file that opens offline. */
-import { createHash } from 'node:crypto';
 import { count, timestamp } from '../format.js';
-import { Html, html } from '../html.js';
-import { STYLE_SHEET } from '../theme.js';
+import { html, type Html } from '../html.js';
+import { buildPage } from '../page.js';
 import { calibrationSection, categorySection, costSection, lengthSection } from './breakdown.js';
 import { browserData } from './browser-data.js';
 import { BROWSER_SCRIPT } from './browser-script.js';
@@ -12,10 +11,6 @@ import type { BenchmarkReportData } from './data.js';
 import { judgesOf, nameOf } from './data.js';
 import { mainTable, scopeSection } from './main-table.js';
 import { bandsSection, positionSection, sectionBars } from './sections.js';
-
-/** Only the page's own script may run, by its hash; nothing may be loaded. */
-const SCRIPT_HASH = createHash('sha256').update(BROWSER_SCRIPT).digest('base64');
-const POLICY = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${SCRIPT_HASH}'; base-uri 'none'; form-action 'none'`;
 
 /** Build the page. The same data gives the same bytes. */
 export function buildBenchmarkReport(data: BenchmarkReportData): string {
@@ -33,38 +28,23 @@ export function buildBenchmarkReport(data: BenchmarkReportData): string {
     { id: 'judgements', name: 'Judgements', body: browserSection(browserData(data)) },
     { id: 'scope', name: 'What was judged', body: scopeSection(data) },
     { id: 'protocol', name: 'Protocol', body: protocolSection(data) },
-  ].filter(({ body }) => body !== false);
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="referrer" content="no-referrer" />
-        <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
-        <title>${data.title}</title>
-        <style>
-          ${new Html(STYLE_SHEET + BROWSER_STYLE)}
-        </style>
-      </head>
-      <body>
-        <header class="top">
-          <div>
-            <h1>${data.title}</h1>
-            <p class="lead">
-              ${judgesOf(data).join(', ')}:
-              ${count(data.evaluations.reduce((sum, { records }) => sum + records.length, 0))} judgements.
-              ${timestamp(data.madeAt)}
-            </p>
-          </div>
-        </header>
-        <nav class="toc" aria-label="Sections">
-          <div>${sections.map(({ id, name }) => html`<a href="#${id}">${name}</a>`)}</div>
-        </nav>
-        <main>${sections.map(({ body }) => body)}</main>
-        <footer>Numbers of published systems are those of their papers, and were not measured here.</footer>
-        ${new Html(`<script>${BROWSER_SCRIPT}</script>`)}
-      </body>
-    </html> `.markup;
+  ];
+  const judgements = data.evaluations.reduce((sum, { records }) => sum + records.length, 0);
+  return buildPage({
+    title: data.title,
+    header: html`<header class="top">
+      <div>
+        <h1>${data.title}</h1>
+        <p class="lead">
+          ${judgesOf(data).join(', ')}: ${count(judgements)} judgements. ${timestamp(data.madeAt)}
+        </p>
+      </div>
+    </header>`,
+    sections,
+    footer: html`Numbers of published systems are those of their papers, and were not measured here.`,
+    style: BROWSER_STYLE,
+    script: BROWSER_SCRIPT,
+  });
 }
 
 /** How the verdicts came about, as the verdict files record it. */
