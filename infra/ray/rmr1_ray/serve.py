@@ -6,24 +6,20 @@ what starts the server in place of `vllm serve`.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shlex
 import shutil
 import threading
 import time
-from importlib import resources
 from pathlib import Path
-
-import jsonschema
 
 from .ending import leave, run_to_end
 from .errors import EXIT_DONE, EXIT_PREEMPTED, JobError, bad_job
 from .events import emit
 from .hold import Hold
 from .server_process import ServerProcess, own_address
-from .spec import Spec
+from .spec import Spec, require, schema_of
 from .store import Store
 
 POLL_SECONDS = 1.0
@@ -47,12 +43,7 @@ def serve(work: Path) -> int:
 
 def check_serving(value: object) -> Spec:
     """The value, if it asks for a server. Raises JobError naming the field that is wrong."""
-    schema = json.loads(resources.files(__package__).joinpath("serving-spec.schema.json").read_text("utf-8"))
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(value))
-    if error is not None or not isinstance(value, dict):
-        where = ".".join(str(part) for part in error.absolute_path) if error else ""
-        raise bad_job(f"{where or 'the specification'}: {error.message if error else 'not an object'}")
-    return value
+    return require(schema_of("serving"), value)
 
 
 class Serving:

@@ -15,15 +15,25 @@ Spec = dict[str, Any]
 
 def check_spec(value: object) -> Spec:
     """The value, if it is a specification. Raises JobError naming the field that is wrong."""
-    schema = json.loads(resources.files(__package__).joinpath("training-spec.schema.json").read_text("utf-8"))
+    schema = schema_of("training")
     kind = value.get("kind") if isinstance(value, dict) else None
     matching = [part for part in schema["oneOf"] if part["properties"]["kind"]["const"] == kind]
     if not isinstance(value, dict) or not matching:
         raise bad_job(f"the specification asks for a job of kind {kind!r}, which this version does not know")
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(matching[0]).iter_errors(value))
-    if error is not None:
-        where = ".".join(str(part) for part in error.absolute_path) or "the specification"
-        raise bad_job(f"{where}: {error.message}")
+    return require(matching[0], value)
+
+
+def schema_of(kind: str) -> Any:
+    """The schema of a specification, as TypeScript gives it out."""
+    return json.loads(resources.files(__package__).joinpath(f"{kind}-spec.schema.json").read_text("utf-8"))
+
+
+def require(schema: Any, value: object) -> Spec:
+    """The value, if the schema allows it. Raises JobError naming the field that is wrong."""
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(value))
+    if error is not None or not isinstance(value, dict):
+        where = ".".join(str(part) for part in error.absolute_path) if error else ""
+        raise bad_job(f"{where or 'the specification'}: {error.message if error else 'not an object'}")
     return value
 
 
