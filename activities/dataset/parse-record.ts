@@ -148,7 +148,8 @@ function sideOf(
   problems: RecordProblems,
 ): Side | undefined {
   const value = fields[field];
-  if (!present(value))
+  if (value === null) return problems.add(field, 'is null; give the answer as text or as a list of messages');
+  if (value === undefined)
     return problems.add(
       field,
       `is missing among ${namesOf(fields)}; give the answer as text or as a list of messages`,

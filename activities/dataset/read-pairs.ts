@@ -72,9 +72,11 @@ class PairReader {
   private readonly shapes: Record<RecordShape, number> = { transcript: 0, prompt: 0, messages: 0 };
   private records = 0;
   private duplicates = 0;
+  /** The file is one JSON list: said once, its lines are no records. */
+  private isList = false;
 
   read(text: string, line: number): void {
-    if (text.trim() === '') return;
+    if (this.isList || text.trim() === '') return;
     this.records += 1;
     const value = this.parseJson(text, line);
     if (value === undefined) return;
@@ -88,8 +90,8 @@ class PairReader {
     try {
       return JSON.parse(text) as unknown;
     } catch (error) {
-      const array = line === 1 && text.trimStart().startsWith('[');
-      const remedy = array
+      this.isList = line === 1 && text.trimStart().startsWith('[');
+      const remedy = this.isList
         ? 'the file looks like one JSON list; write one JSON object a line (jq -c ".[]")'
         : 'write one complete JSON object a line';
       const reason = (error as Error).message.replace(/\s+/g, ' ');

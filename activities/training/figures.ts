@@ -5,6 +5,7 @@ import type { EngineEvent } from '../../engine/job.js';
 import type { StageName } from '../../workflows/inputs.js';
 import { type StageFigures, stageFiguresSignal } from '../../workflows/messages.js';
 import { StageMetrics } from '../metrics.js';
+import { Pace } from './pace.js';
 
 /** A signal costs four history events: at first every ten seconds, later every two per cent of the stage's age. */
 const FIRST_SIGNAL_MS = 10_000;
@@ -16,6 +17,7 @@ export class FiguresReporter {
   private lastSignal = 0;
   private readonly timer: NodeJS.Timeout;
   private readonly metrics: StageMetrics;
+  private readonly pace = new Pace();
 
   constructor(
     private readonly stage: StageName,
@@ -30,7 +32,7 @@ export class FiguresReporter {
 
   /** Take up what the engine said. */
   take(event: EngineEvent): void {
-    const figures = figuresOf(event);
+    const figures = figuresOf(event, this.pace);
     if (figures) this.show(figures);
   }
 
@@ -77,7 +79,7 @@ export class FiguresReporter {
 }
 
 /** Figures of an engine event; undefined for events without any. */
-function figuresOf(event: EngineEvent): StageFigures | undefined {
+function figuresOf(event: EngineEvent, pace: Pace): StageFigures | undefined {
   if (event.type === 'started') return { step: event.resumedAt, total: event.totalSteps };
   if (event.type === 'generated') {
     return { step: event.done, total: event.total, tokensPerSecond: event.tokensPerSecond };
@@ -91,6 +93,6 @@ function figuresOf(event: EngineEvent): StageFigures | undefined {
     ...(kl === undefined ? {} : { kl }),
     ...(accuracy === undefined ? {} : { accuracy }),
     tokensPerSecond: event.tokensPerSecond,
-    etaSeconds: (event.total - step) * seconds,
+    etaSeconds: (event.total - step) * pace.after(seconds),
   };
 }

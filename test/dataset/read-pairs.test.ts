@@ -114,6 +114,11 @@ describe('bad input is named, never guessed', () => {
     ['not an object', '[1]', /line 2: is a list, not a JSON object/],
     ['missing answer', line({ prompt: 'a', chosen: 'x' }), /line 2, field "rejected": is missing/],
     [
+      'null answer',
+      line({ prompt: 'a', chosen: 'x', rejected: null }),
+      /line 2, field "rejected": is null; give/,
+    ],
+    [
       'misspelt answer',
       line({ prompt: 'a', choosen: 'x', rejected: 'y' }),
       /is missing among "prompt", "choosen", "rejected"; give/,
@@ -194,7 +199,8 @@ describe('bad input is named, never guessed', () => {
   });
 
   it('a JSON list instead of lines', async () => {
-    expect(await refusal(['[', line(pair('a')), ']'])).toMatch(/looks like one JSON list/);
+    const message = await refusal(['[', '  {', '    "prompt": "a",', '  }', ']']);
+    expect(message).toMatch(/^pairs\.jsonl: line 1: .*looks like one JSON list.*$/);
   });
 
   it('lists twenty problems and counts the rest', async () => {
