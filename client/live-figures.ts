@@ -1,18 +1,16 @@
 /** Figures that a running activity reports by heartbeat, newer than what its workflow was signalled. */
-import type { WorkflowHandle, WorkflowExecutionDescription } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { RunProgress, StageFigures } from '../workflows/messages.js';
 import type { StageName } from '../workflows/inputs.js';
+import { waitOf, withWait, type PendingActivities } from './live-wait.js';
 
 /** What activities put into a heartbeat beside their own cursor. */
 interface HeartbeatFigures {
   stage: StageName;
   figures: StageFigures;
 }
-
-/** A pending activity as `describe` shows it. */
-type PendingActivities = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>;
 
 /** `progress` with the figures of heartbeats merged into its running stages, each field where it is newer. */
 export function withLiveFigures(progress: RunProgress, live: HeartbeatFigures[]): RunProgress {
@@ -44,16 +42,18 @@ export async function readHeartbeats(
   return details.filter((detail) => detail !== undefined);
 }
 
-/** Heartbeats of the workflow that runs the current stage; none where it has ended meanwhile. */
-export async function describeHeartbeats(
+/** `progress` with what the server knows of the activities of the stage that `handle` runs; as it is where it has ended meanwhile. */
+export async function describeStage(
+  progress: RunProgress,
   handle: WorkflowHandle,
   converter: LoadedDataConverter,
-): Promise<HeartbeatFigures[]> {
+): Promise<RunProgress> {
   try {
-    const { raw } = await handle.describe();
-    return await readHeartbeats(raw.pendingActivities, converter);
+    const { pendingActivities } = (await handle.describe()).raw;
+    const live = withLiveFigures(progress, await readHeartbeats(pendingActivities, converter));
+    return withWait(live, waitOf(pendingActivities, Date.now()));
   } catch {
-    return [];
+    return progress;
   }
 }
 

@@ -21,7 +21,7 @@ import {
   type RunState,
 } from '../workflows/messages.js';
 import type { trainRewardModel } from '../workflows/train-reward-model.js';
-import { describeHeartbeats, withLiveFigures } from './live-figures.js';
+import { describeStage } from './live-figures.js';
 import { translateTemporalError, type TemporalPlace } from './temporal-errors.js';
 import { watchRun, type WatchOptions } from './watch.js';
 
@@ -55,14 +55,14 @@ export class RunHandle {
     return this.place.workflowId;
   }
 
-  /** State, stages and figures; figures come from the newest heartbeats where these are ahead of the workflow. */
+  /** State, stages and figures, the newest of workflow and heartbeats; why a stage stands still, where it does. */
   async progress(): Promise<RunProgress> {
     const progress = await this.answered(() => this.handle.query(progressQuery));
     if (progress.state !== 'running') return progress;
     const current = progress.stages.find(({ name }) => name === progress.stage);
     const converter = this.client.options.loadedDataConverter;
     const running = this.client.workflow.getHandle(current?.workflowId ?? this.workflowId);
-    return withLiveFigures(progress, await describeHeartbeats(running, converter));
+    return describeStage(progress, running, converter);
   }
 
   /** Every artefact of the run with the artefacts it was made from. */

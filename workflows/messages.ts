@@ -49,6 +49,8 @@ export interface StageProgress {
   outputs?: Record<string, ArtifactRef>;
   /** What went wrong last, while the run waits for a correction. */
   problem?: string;
+  /** Why it stands still; added by clients, which see what waits for a worker. */
+  waits?: string;
 }
 
 /** Answer of the `progress` query. */

@@ -1,6 +1,6 @@
 /** A run as a block of lines for a terminal that can be redrawn. */
 import type { RunProgress, StageProgress } from '../../workflows/messages.js';
-import { figuresText, metricsText, secondsOf } from './figures.js';
+import { figuresText, hasEnded, metricsText, secondsOf } from './figures.js';
 import { formatBar, formatDuration, formatUsd } from './format.js';
 import { plain, type Style } from './style.js';
 
@@ -12,6 +12,8 @@ export interface BlockOptions {
 }
 
 const MARK = { pending: '·', running: '▶', done: '✓', reused: '↺', failed: '✗' } as const;
+/** Of a stage that was under way when its run was ended: its time has stopped as well. */
+const STOPPED = '■';
 const BAR_WIDTH = 16;
 
 /** One line per stage below a head line; no line is wider than the terminal. */
@@ -20,7 +22,11 @@ export function renderBlock(progress: RunProgress, { now, columns, style = plain
   const head = `${progress.workflowId} · ${progress.state} · ${finished}/${progress.stages.length} stages · ${formatUsd(progress.costUsd)}`;
   const lines = [
     style.bold(fit(head, columns)),
-    ...progress.stages.map((stage) => stageLine(stage, now, columns, style)),
+    ...progress.stages.map((stage) =>
+      stage.state === 'running' && hasEnded(progress)
+        ? fit(`  ${STOPPED} ${stage.name.padEnd(9)}${''.padStart(8)}  stopped`, columns)
+        : stageLine(stage, now, columns, style),
+    ),
   ];
   const note = noteOf(progress);
   if (note) lines.push(...wrap(note, columns).map((line) => style.yellow(line)));
@@ -42,6 +48,7 @@ function stageLine(stage: StageProgress, now: number, columns: number, style: St
 function detailOf(stage: StageProgress): string {
   if (stage.state === 'failed') return stage.problem ?? 'failed';
   if (stage.state === 'running') {
+    if (stage.waits) return `${roundText(stage, ' ')}${stage.waits}`;
     if (!stage.figures) return roundText(stage);
     const { step, total } = stage.figures;
     return `${roundText(stage, ' ')}${total > 0 ? `${formatBar(step, total, BAR_WIDTH)} ` : ''}${figuresText(stage.figures)}`;

@@ -1,7 +1,7 @@
 /** A run as lines for a log: one for each thing that changed, figures now and then. */
 import type { RunProgress, StageProgress } from '../../workflows/messages.js';
 import { noteOf } from './block.js';
-import { figuresText, metricsText } from './figures.js';
+import { figuresText, hasEnded, metricsText } from './figures.js';
 import { formatDuration, formatUsd } from './format.js';
 
 /** Figures of a running stage are printed at least this far apart, in ms. */
@@ -12,11 +12,12 @@ export class ChangeLines {
   private state = '';
   private figuresAt = 0;
   private figures = '';
+  private waits: string | undefined;
 
   /** Lines for what is new since the last call; never the same line twice in a row. */
   next(progress: RunProgress, now: number): string[] {
     const lines: string[] = [];
-    for (const stage of progress.stages) lines.push(...this.stageLines(stage, now));
+    for (const stage of progress.stages) lines.push(...this.stageLines(stage, now, hasEnded(progress)));
     const note = noteOf(progress);
     const state = `${progress.state} ${note ?? ''}`;
     if (state !== this.state) {
@@ -26,15 +27,22 @@ export class ChangeLines {
     return lines;
   }
 
-  private stageLines(stage: StageProgress, now: number): string[] {
+  private stageLines(stage: StageProgress, now: number, ended: boolean): string[] {
     const before = this.states.get(stage.name);
-    this.states.set(stage.name, stage.state);
-    if (stage.state !== (before ?? 'pending')) {
+    const state = ended && stage.state === 'running' ? 'stopped' : stage.state;
+    this.states.set(stage.name, state);
+    if (state === 'stopped') return before === state ? [] : [`${stage.name}: stopped`];
+    if (state !== (before ?? 'pending')) {
       this.figuresAt = now;
       const { round } = stage;
       return [`${stage.name}${round === undefined ? '' : `, round ${round}`}: ${changeText(stage)}`];
     }
-    if (stage.state !== 'running' || !stage.figures) return [];
+    if (state !== 'running') return [];
+    if (stage.waits !== this.waits) {
+      this.waits = stage.waits;
+      if (stage.waits) return [`${stage.name}: ${stage.waits}`];
+    }
+    if (!stage.figures || stage.waits) return [];
     const text = `${stage.name}: ${figuresText(stage.figures)}`;
     if (text === this.figures || now - this.figuresAt < FIGURES_EVERY_MS) return [];
     this.figures = text;

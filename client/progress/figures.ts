@@ -1,5 +1,5 @@
 /** One stage's figures as short pieces of text. */
-import type { StageFigures, StageProgress } from '../../workflows/messages.js';
+import type { RunProgress, StageFigures, StageProgress } from '../../workflows/messages.js';
 import { formatCount, formatDuration, formatShare } from './format.js';
 
 /** `120/480 · loss 0.412 · 8.1k tok/s · ETA 42 s`, with what the stage reports. */
@@ -28,6 +28,11 @@ function intervalText({ low, high }: StageFigures): string {
 export function etaOf({ step, total, etaSeconds }: StageFigures): number | undefined {
   if (step <= 0 || step >= total || etaSeconds === undefined) return undefined;
   return Number.isFinite(etaSeconds) && etaSeconds >= 0 ? etaSeconds : undefined;
+}
+
+/** The run is over; a stage that it shows as running was stopped with it. */
+export function hasEnded({ state }: RunProgress): boolean {
+  return state === 'completed' || state === 'failed' || state === 'rejected' || state === 'cancelled';
 }
 
 /** Wall time of a stage: what its workflow measured, else the time since it began. */

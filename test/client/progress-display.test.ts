@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { withWait } from '../../client/live-wait.js';
 import { renderBlock } from '../../client/progress/block.js';
 import { ChangeLines } from '../../client/progress/change-lines.js';
 import { colours } from '../../client/progress/style.js';
@@ -26,6 +27,16 @@ describe('the block of a terminal', () => {
     const text = renderBlock(waitingForCorrection, { now, columns: 100 }).join(' ');
     expect(text).toContain('check OPENAI_API_KEY');
     expect(text).toContain('rmr1 correct quickstart-seed1');
+  });
+
+  it('says why a stage stands still', () => {
+    const text = renderBlock(withWait(training, 'waits for a free worker'), { now, columns: 100 }).join('\n');
+    expect(text).toMatch(/▶ sft +1m 01s +waits for a free worker$/m);
+  });
+
+  it('shows what ran when the run was cancelled as stopped, with no time that goes on', () => {
+    const text = renderBlock({ ...training, state: 'cancelled' }, { now, columns: 100 }).join('\n');
+    expect(text).toMatch(/■ sft +stopped$/m);
   });
 
   it('has no line wider than the terminal, which would break redrawing', () => {
@@ -66,6 +77,23 @@ describe('the lines of a log', () => {
       printed.push(...lines.next(atStep(120 + second), second * 1000));
     expect(printed).toHaveLength(4);
     expect(printed[0]).toBe('sft: 135/480 · loss 0.412 · 8.1k tok/s · ETA 42 s');
+  });
+
+  it('say once why a stage stands still', () => {
+    const lines = new ChangeLines();
+    lines.next(training, 0);
+    const waiting = withWait(training, 'waits for a free worker');
+    expect(lines.next(waiting, 20_000)).toEqual(['sft: waits for a free worker']);
+    expect(lines.next(waiting, 40_000)).toEqual([]);
+    expect(lines.next(training, 60_000)).toEqual(['sft: 120/480 · loss 0.412 · 8.1k tok/s · ETA 42 s']);
+  });
+
+  it('say that a cancelled run has stopped its stage', () => {
+    const lines = new ChangeLines();
+    lines.next(training, 0);
+    const cancelled: RunProgress = { ...training, state: 'cancelled' };
+    expect(lines.next(cancelled, 1_000)).toEqual(['sft: stopped', 'quickstart-seed1 is cancelled']);
+    expect(lines.next(cancelled, 2_000)).toEqual([]);
   });
 
   it('tell a person what to do when the run waits', () => {
