@@ -4,7 +4,7 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { RunProgress, StageFigures } from '../workflows/messages.js';
 import type { StageName } from '../workflows/inputs.js';
-import { waitOf, withWait, type PendingActivities } from './live-wait.js';
+import { standingOf, withStanding, type PendingActivities } from './live-activities.js';
 
 /** What activities put into a heartbeat beside their own cursor. */
 interface HeartbeatFigures {
@@ -51,7 +51,7 @@ export async function describeStage(
   try {
     const { pendingActivities } = (await handle.describe()).raw;
     const live = withLiveFigures(progress, await readHeartbeats(pendingActivities, converter));
-    return withWait(live, waitOf(pendingActivities, Date.now()));
+    return withStanding(live, standingOf(pendingActivities, Date.now()));
   } catch {
     return progress;
   }

@@ -51,6 +51,8 @@ export interface StageProgress {
   problem?: string;
   /** Why it stands still; added by clients, which see what waits for a worker. */
   waits?: string;
+  /** It is tried again, and what ended the attempt before; added by clients. */
+  again?: { attempt: number; after: string };
 }
 
 /** Answer of the `progress` query. */

@@ -66,9 +66,13 @@ function roundText({ round, rounds }: StageProgress, after = ''): string {
   return round === undefined ? '' : `round ${round} of ${rounds}${after}`;
 }
 
-/** What a person can do where the run waits for one. */
-export function noteOf({ workflowId, state, stage, problem }: RunProgress): string | undefined {
+/** What a person can do where the run waits for one; what went wrong where it goes on by itself. */
+export function noteOf({ workflowId, state, stage, stages, problem }: RunProgress): string | undefined {
   switch (state) {
+    case 'running': {
+      const again = stages.find(({ name }) => name === stage)?.again;
+      return again && `${stage}, attempt ${again.attempt}: ${again.after}`;
+    }
     case 'awaiting-approval':
       return `Waiting for approval after ${stage}: rmr1 approve ${workflowId}   or   rmr1 reject ${workflowId}`;
     case 'awaiting-correction':

@@ -10,6 +10,7 @@ const FIGURES_EVERY_MS = 15_000;
 export class ChangeLines {
   private readonly states = new Map<string, string>();
   private state = '';
+  private note: string | undefined;
   private figuresAt = 0;
   private figures = '';
   private waits: string | undefined;
@@ -19,11 +20,10 @@ export class ChangeLines {
     const lines: string[] = [];
     for (const stage of progress.stages) lines.push(...this.stageLines(stage, now, hasEnded(progress)));
     const note = noteOf(progress);
-    const state = `${progress.state} ${note ?? ''}`;
-    if (state !== this.state) {
-      this.state = state;
-      lines.push(note ?? `${progress.workflowId} is ${progress.state}`);
-    }
+    if (note !== this.note && note) lines.push(note);
+    if (progress.state !== this.state && !note) lines.push(`${progress.workflowId} is ${progress.state}`);
+    this.note = note;
+    this.state = progress.state;
     return lines;
   }
 

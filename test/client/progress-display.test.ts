@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { withWait } from '../../client/live-wait.js';
+import { withStanding } from '../../client/live-activities.js';
 import { renderBlock } from '../../client/progress/block.js';
 import { ChangeLines } from '../../client/progress/change-lines.js';
 import { colours } from '../../client/progress/style.js';
@@ -30,8 +30,17 @@ describe('the block of a terminal', () => {
   });
 
   it('says why a stage stands still', () => {
-    const text = renderBlock(withWait(training, 'waits for a free worker'), { now, columns: 100 }).join('\n');
+    const text = renderBlock(withStanding(training, { waits: 'waits for a free worker' }), {
+      now,
+      columns: 100,
+    }).join('\n');
     expect(text).toMatch(/▶ sft +1m 01s +waits for a free worker$/m);
+  });
+
+  it('says what ended the attempt before', () => {
+    const again = { attempt: 2, after: 'The sft engine was killed by SIGKILL.' };
+    const lines = renderBlock(withStanding(training, { again }), { now, columns: 100 });
+    expect(lines.at(-1)).toBe('sft, attempt 2: The sft engine was killed by SIGKILL.');
   });
 
   it('shows what ran when the run was cancelled as stopped, with no time that goes on', () => {
@@ -82,10 +91,20 @@ describe('the lines of a log', () => {
   it('say once why a stage stands still', () => {
     const lines = new ChangeLines();
     lines.next(training, 0);
-    const waiting = withWait(training, 'waits for a free worker');
+    const waiting = withStanding(training, { waits: 'waits for a free worker' });
     expect(lines.next(waiting, 20_000)).toEqual(['sft: waits for a free worker']);
     expect(lines.next(waiting, 40_000)).toEqual([]);
     expect(lines.next(training, 60_000)).toEqual(['sft: 120/480 · loss 0.412 · 8.1k tok/s · ETA 42 s']);
+  });
+
+  it('say once what ended the attempt before', () => {
+    const lines = new ChangeLines();
+    lines.next(training, 0);
+    const again = { attempt: 2, after: 'The sft engine was killed by SIGKILL.' };
+    const resumed = withStanding(training, { again });
+    expect(lines.next(resumed, 1_000)).toEqual(['sft, attempt 2: The sft engine was killed by SIGKILL.']);
+    expect(lines.next(resumed, 2_000)).toEqual([]);
+    expect(lines.next(training, 3_000)).toEqual([]);
   });
 
   it('say that a cancelled run has stopped its stage', () => {
