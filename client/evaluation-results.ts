@@ -88,7 +88,12 @@ function partText(
     scoreText(score),
     ...(curve ? ['', `Accuracy by votes  ${curve.join('  ')}`] : []),
     '',
-    `Judged: ${asked.toLocaleString('en')} now, ${found.toLocaleString('en')} found from before${stopped ? '; stopped before the end' : ''}`,
+    // Judges that read labels or lengths are asked nothing.
+    ...(asked + found > 0 || stopped
+      ? [
+          `Judged: ${asked.toLocaleString('en')} now, ${found.toLocaleString('en')} found from before${stopped ? '; stopped before the end' : ''}`,
+        ]
+      : []),
     `Verdicts: ${verdicts}`,
   ].join('\n');
 }

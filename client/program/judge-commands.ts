@@ -51,7 +51,8 @@ export function addJudgeCommands(add: AddCommand): void {
   )
     .argument('<a>', 'run, or verdict file')
     .argument('<b>', 'run, or verdict file, that is compared with the first')
-    .option('--seed <n>', 'of the bootstrap (default 0)', wholeNumber);
+    .option('--seed <n>', 'of the bootstrap (default 0)', wholeNumber)
+    .option('--report <file>', 'also write an HTML page with both judges, of verdicts on a benchmark');
 
   addJudgeOptions(
     add(

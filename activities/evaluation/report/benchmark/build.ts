@@ -6,6 +6,7 @@ import { calibrationSection, categorySection, costSection, lengthSection } from 
 import { browserData } from './browser-data.js';
 import { BROWSER_SCRIPT } from './browser-script.js';
 import { BROWSER_STYLE, browserSection } from './browser-section.js';
+import { comparisonSection } from './comparison.js';
 import { budgetSection, votesSection } from './curves.js';
 import type { BenchmarkReportData } from './data.js';
 import { judgesOf, nameOf } from './data.js';
@@ -16,6 +17,7 @@ import { bandsSection, positionSection, sectionBars } from './sections.js';
 export function buildBenchmarkReport(data: BenchmarkReportData): string {
   const sections = [
     { id: 'results', name: 'Results', body: mainTable(data) },
+    { id: 'comparison', name: 'Comparison', body: comparisonSection(data) },
     { id: 'sections', name: 'Sections', body: sectionBars(data) },
     { id: 'bands', name: 'Easy, normal, hard', body: bandsSection(data) },
     { id: 'position', name: 'Position', body: positionSection(data) },

@@ -3,6 +3,7 @@ import type {
   BenchmarkItem,
   BenchmarkName,
   BenchmarkScore,
+  ComparisonOfRuns,
   VerdictProtocol,
   VerdictRecord,
 } from '../../../../benchmarks/index.js';
@@ -26,6 +27,8 @@ export interface BenchmarkReportData {
   evaluations: readonly JudgedBenchmark[];
   /** ISO 8601. */
   madeAt: string;
+  /** Of two judges on the items that both judged, the second against the first. */
+  comparison?: ComparisonOfRuns & { names: readonly [string, string]; notes: readonly string[] };
 }
 
 export const BENCHMARK_TITLES: Record<BenchmarkName, string> = {
