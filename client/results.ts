@@ -79,7 +79,7 @@ export function resultsText({ data, html }: FetchedReport): string {
   const usd = made.reduce((sum, stage) => sum + stage.costUsd, 0);
   const reused = data.stages.length - made.length;
   const took = [
-    `${formatDuration(seconds)} of work`,
+    `${formatDuration(seconds)}, pauses included`,
     `${formatUsd(usd)} for the oracle`,
     ...(reused > 0 ? [`${reused} stages made before`] : []),
   ];

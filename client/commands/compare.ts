@@ -44,11 +44,17 @@ interface Judged {
 export async function run(options: CompareOptions, first?: string, second?: string): Promise<void> {
   if (!first || !second) throw new ClientError('Usage', 'Give two runs or two verdict files.');
   if (first === second)
-    throw new ClientError('Usage', `Both are ${first}: give two different runs or verdict files.`);
+    throw new ClientError(
+      'Usage',
+      `Both are ${first}: give two different runs or verdict files. What the stages of one training run added stands in its report (rmr1 report).`,
+    );
   const [a, b] = [await judgedBy(first), await judgedBy(second)];
   if (a.benchmark !== b.benchmark) {
     const named = ({ name, benchmark }: Judged) => `${name}: ${benchmark ?? "the run's own pairs"}`;
-    throw new ClientError('Usage', `They judged different things (${named(a)}; ${named(b)}).`);
+    throw new ClientError(
+      'Usage',
+      `They judged different things (${named(a)}; ${named(b)}): evaluate both on one benchmark (rmr1 evaluate) and compare those runs.`,
+    );
   }
   const names = namesOf(a, b);
   const comparison = compareUnits(a.units, b.units, {
@@ -119,7 +125,8 @@ async function writeReport(
 
 async function judgedBy(name: string): Promise<Judged> {
   if (existsSync(name)) return fromFile(name, name);
-  if (/[/\\]|\.jsonl?(\.gz)?$/.test(name))
+  // Ids of runs may have slashes inside: `quickstart-seed1/sft`.
+  if (/^[./~]|\.jsonl?(\.gz)?$/.test(name))
     throw new ClientError('Usage', `${name} does not exist: give a run (rmr1 runs) or a verdict file.`);
   return withRun(name, async (run) => {
     const { status } = await run.status();
