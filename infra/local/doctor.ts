@@ -54,7 +54,7 @@ export async function doctor(options: DoctorOptions): Promise<Check[]> {
     checkTemporal(options, env, stack),
     checkS3(env, stack),
   ]);
-  return [checkNode(), checkMachine(), ...asked.flat(), checkOracle(env, stack)];
+  return [checkNode(), checkMachine(), ...asked.flat(), checkOracle(env, stack), ...checkWorker(stack)];
 }
 
 function pass(name: string, detail: string): Check {
@@ -243,9 +243,32 @@ async function checkS3(env: NodeJS.ProcessEnv, stack: StackState): Promise<Check
   }
 }
 
+const START_AGAIN = 'Run "rmr1 up": it starts what is missing, and runs go on.';
+
+/** Services that were started here and have died since: those that were stopped are not on record. */
+function endedServices({ services }: StackState): string[] {
+  return services.filter((service) => !isRunning(service)).map(({ name }) => name);
+}
+
+/** Of workers elsewhere nothing is known here. */
+function checkWorker(stack: StackState): Check[] {
+  const worker = stack.services.find(({ name }) => name === 'worker');
+  if (!worker) return [];
+  return [
+    endedServices(stack).includes('worker')
+      ? failure('worker', `process ${worker.pid} has ended; its log: ${worker.logFile}`, START_AGAIN)
+      : pass('worker', `process ${worker.pid}`),
+  ];
+}
+
 function checkOracle(env: NodeJS.ProcessEnv, stack: StackState): Check {
   const name = 'oracle';
-  if (stack.oracle) return pass(name, `local oracle service at ${stack.oracle.baseUrl}`);
+  if (stack.oracle) {
+    const detail = `local oracle service at ${stack.oracle.baseUrl}`;
+    return endedServices(stack).includes(name)
+      ? failure(name, `${detail} has ended`, START_AGAIN)
+      : pass(name, detail);
+  }
   const keys = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY'].filter((variable) => env[variable]);
   const base = env['OPENAI_BASE_URL'];
   return keys.length > 0

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { doctor, type Check } from '../../infra/local/doctor.js';
 import { carelessS3 } from './careless-s3.js';
@@ -61,6 +63,29 @@ describe('the doctor', () => {
       fix: expect.stringContaining('Use SeaweedFS') as string,
     });
     server.close();
+  });
+
+  test('says that worker and oracle have died, and how they come back', async () => {
+    const service = (name: string, pid: number) => ({
+      name,
+      pid,
+      startedAt: '0',
+      logFile: `${name}.log`,
+      ports: [],
+      entry: 'main.js',
+    });
+    const stack = { oracle: { baseUrl: 'http://127.0.0.1:9/v1' }, servers: {} };
+    // No process has a number beyond 2^22 on Linux.
+    const services = [service('oracle', 2 ** 22 + 1), service('worker', 2 ** 22 + 2)];
+    await writeFile(join(home.path, 'stack.json'), JSON.stringify({ version: 1, ...stack, services }));
+    const checks = await examine({});
+    const fix = expect.stringContaining('rmr1 up') as string;
+    expect(checks['worker']).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('worker.log') as string,
+      fix,
+    });
+    expect(checks['oracle']).toMatchObject({ ok: false, fix });
   });
 
   test('never prints a secret', async () => {
