@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isRunning } from '../../infra/local/process.js';
 import { LocalStack } from '../../infra/local/stack.js';
 import { StackFile, type StackState } from '../../infra/local/stack-file.js';
+import { until } from '../support/until.js';
 import { TEST_NAMESPACE, temporaryDirectory } from './helpers.js';
 
 let home: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -18,13 +19,13 @@ afterEach(async () => {
   await home.remove();
 });
 
-/** Polls the stack file until both servers have been spawned; they are not healthy yet. */
-async function spawned(): Promise<StackState['servers']> {
-  for (;;) {
+/** Servers of the stack file once these have been spawned; they are not healthy yet. */
+function spawned(...names: readonly (keyof StackState['servers'])[]): Promise<StackState['servers']> {
+  const look = async () => {
     const { servers } = await new StackFile(home.path).read();
-    if (servers.temporal && servers.s3) return servers;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+    return names.every((name) => servers[name]) && servers;
+  };
+  return until(`${names.join(' and ')} in the stack file`, look, 60, 5);
 }
 
 describe('a start-up that does not come to its end', () => {
@@ -32,10 +33,7 @@ describe('a start-up that does not come to its end', () => {
     const controller = new AbortController();
     const up = new LocalStack(home.path).up({ ...TEST_NAMESPACE, signal: controller.signal });
     const failed = expect(up).rejects.toMatchObject({ type: 'Interrupted' });
-    while (!(await new StackFile(home.path).read()).servers.temporal) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    const { servers } = await new StackFile(home.path).read();
+    const servers = await spawned('temporal');
     controller.abort();
     await failed;
     expect(isRunning(servers.temporal!)).toBe(false);
@@ -59,7 +57,7 @@ describe('a start-up that does not come to its end', () => {
     `;
     const starter = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
     const servers = await Promise.race([
-      spawned(),
+      spawned('temporal', 's3'),
       once(starter, 'exit').then(() => Promise.reject(new Error('the starter ended by itself'))),
     ]);
     starter.kill('SIGKILL');

@@ -5,6 +5,7 @@ import { isRunning, killGroup, signalGroup, spawnDetached, stopGroup } from '../
 import { groupMembers } from '../../infra/local/process-table.js';
 import { startNodeService } from '../../infra/local/node-service.js';
 import { StackFile } from '../../infra/local/stack-file.js';
+import { until } from '../support/until.js';
 import { idleService, temporaryDirectory } from './helpers.js';
 
 let idle: string;
@@ -22,9 +23,8 @@ function sh(script: string) {
 
 /** Until the script has written its marker to the log. */
 async function said(marker: string): Promise<void> {
-  while (!(await readFile(join(dir.path, 'log'), 'utf8')).includes(marker)) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const look = async () => (await readFile(join(dir.path, 'log'), 'utf8')).includes(marker);
+  await until(`${marker} in the log`, look, 60, 10);
 }
 
 describe('ending a process', () => {

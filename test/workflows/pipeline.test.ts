@@ -12,6 +12,7 @@ import { temporalConfig } from '../../temporal.config.js';
 import type * as workflows from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
 import { fakeActivities, fakeRef, untilStopped } from '../support/fake-activities.js';
+import { until } from '../support/until.js';
 import {
   endWorkersLeft,
   startEnvironment,
@@ -39,16 +40,15 @@ function start(
   });
 }
 
-async function reach(
+function reach(
   handle: WorkflowHandle,
   state: messages.RunState,
   also: (progress: messages.RunProgress) => boolean = () => true,
 ): Promise<messages.RunProgress> {
-  for (;;) {
+  return until(`a run that is ${state}`, async () => {
     const progress = await handle.query(messages.progressQuery);
-    if (progress.state === state && also(progress)) return progress;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return progress.state === state && also(progress) && progress;
+  });
 }
 
 async function failure(handle: WorkflowHandle): Promise<ApplicationFailure> {

@@ -7,6 +7,7 @@ import { temporalConfig } from '../../temporal.config.js';
 import type { trainRewardModel } from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
 import { fakeActivities, fakeRef } from '../support/fake-activities.js';
+import { until } from '../support/until.js';
 import { startEnvironment, withWorkers, workflowBundle } from '../support/workflow-environment.js';
 
 let environment: TestWorkflowEnvironment;
@@ -53,12 +54,11 @@ describe.each([
           },
         ],
       });
-      for (;;) {
+      await until('the gate', async () => {
         const { state } = await handle.query(messages.progressQuery);
-        if (state === 'awaiting-approval') break;
-        expect(state).toBe('running');
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+        if (state !== 'awaiting-approval') expect(state).toBe('running');
+        return state === 'awaiting-approval';
+      });
       // The gate stands behind the stage, not behind each of its rounds.
       expect(trained).toHaveLength(3);
       await handle.executeUpdate(messages.approveUpdate, { args: [undefined] });
