@@ -14,8 +14,11 @@ export class ShareCounter {
   private sum = 0;
   private squares = 0;
 
-  /** @param cluster units with the same name are not independent of each other. */
-  /** One more trial. @param outcome 0 to 1 */
+  /**
+   * One more trial.
+   * @param cluster units with the same name are not independent of each other.
+   * @param outcome 0 to 1
+   */
   add(cluster: string, outcome: number): void {
     const entry = this.clusters.get(cluster);
     if (entry) {

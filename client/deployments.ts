@@ -53,7 +53,9 @@ export async function promoteBuild(client: Client, namespace: string, buildId: s
       identity: client.options.identity,
     });
   } catch (error) {
-    const missing = isGrpcServiceError(error) && /not found|no pollers|missing/i.test(error.details);
+    if (!isGrpcServiceError(error)) throw error;
+    // A deployment that no worker ever belonged to is not found; one without this build says so in words.
+    const missing = Number(error.code) === NOT_FOUND || /not found|no pollers|missing/i.test(error.details);
     if (!missing) throw error;
     throw new ClientError(
       'Usage',

@@ -44,7 +44,7 @@ describe('a key', () => {
     [undefined, 's3://b/x/y'],
     ['', 's3://b/x/y'],
     ['team', 's3://b/team/x/y'],
-    ['/team/a//', 's3://b/team/a/x/y'],
+    ['//team/a//', 's3://b/team/a/x/y'],
   ])('below the prefix %j has the uri %s, and comes back from it', async (prefix, uri) => {
     const bucket = bucketOf(prefix === undefined ? {} : { prefix });
     expect(bucket.uri('x/y')).toBe(uri);
@@ -57,7 +57,11 @@ describe('a key', () => {
 
   test('of another bucket or prefix is refused, with what to set', () => {
     expect(() => bucketOf({ prefix: 'team' }).keyOf('s3://b/x')).toThrow(
-      's3://b/x is not below s3://b/team/. Set RMR1_S3_BUCKET and RMR1_S3_PREFIX to where that run stored its artefacts.',
+      expect.objectContaining({
+        type: 'StorageSettings',
+        message:
+          's3://b/x is not below s3://b/team/. Set RMR1_S3_BUCKET and RMR1_S3_PREFIX to where that run stored its artefacts.',
+      }),
     );
   });
 });

@@ -1,5 +1,5 @@
 /** What is written here is whole or not there, and a full disk is called one. */
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -59,6 +59,19 @@ describe('a file that is written atomically', () => {
     await expect(failing).rejects.toThrow('power cut');
     expect(await readdir(dirname(path))).toEqual(['file']);
     expect(await readFile(path, 'utf8')).toBe('whole');
+  });
+
+  test('tells why writing failed where nothing was written yet, and leaves no directory half-filled', async () => {
+    const path = join(dir, 'nothing', 'file');
+    const failing = writeAtomically(path, () => Promise.reject(new Error('refused')));
+    await expect(failing).rejects.toThrow('refused');
+    const halfFilled = writeAtomically(path, async (partial) => {
+      await mkdir(partial);
+      await writeFile(join(partial, 'one'), '1');
+      throw new Error('no two');
+    });
+    await expect(halfFilled).rejects.toThrow('no two');
+    expect(await readdir(dirname(path))).toEqual([]);
   });
 });
 

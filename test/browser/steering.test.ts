@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { holdIfPaused } from '../../activities/hold-if-paused.js';
 import { startCodecServer } from '../../infra/codec-server.js';
 import { freePort } from '../../infra/local/ports.js';
@@ -14,7 +14,7 @@ import { fakeActivities, untilStopped } from '../support/fake-activities.js';
 import { fakeRegistry } from '../support/fake-registry.js';
 import { screenshot } from '../support/screenshot.js';
 import { until } from '../support/until.js';
-import { endWorkersLeft, startEnvironment, withWorkers } from '../support/workflow-environment.js';
+import { startEnvironment, withWorkers } from '../support/workflow-environment.js';
 import { UiPage } from './ui-page.js';
 
 const SMALL = { 'distill.pairs': 64, 'evaluate.stages': ['grpo'] };
@@ -29,7 +29,6 @@ beforeAll(async () => {
   const page = browser.context.pages()[0] ?? (await browser.context.newPage());
   ui = new UiPage(page, `http://127.0.0.1:${uiPort}`, 'default');
 });
-afterEach(endWorkersLeft);
 afterAll(async () => {
   await browser?.close();
   await environment?.teardown();

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkPairs } from '../../client/check-pairs.js';
 import { labelsFile, postLabels } from '../../client/oracle-labels.js';
 import { readOwner } from '../../client/local/owner.js';
@@ -32,8 +32,10 @@ beforeAll(async () => {
   ]) {
     vi.stubEnv(name, undefined);
   }
-  const up = await runCli('up', '--detach', '--no-worker', '--json');
-  expect(up).toMatchObject({ code: 0 });
+});
+// One of these tests takes it down.
+beforeEach(async () => {
+  expect(await runCli('up', '--detach', '--no-worker', '--json')).toMatchObject({ code: 0 });
 });
 afterAll(async () => {
   await runCli('down');

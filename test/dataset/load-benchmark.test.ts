@@ -77,9 +77,11 @@ describe('containers', () => {
       }),
     );
 
+  const plain = lines([REWARD, { ...REWARD, id: 31 }]);
+
   test.each<[string, string | Uint8Array]>([
-    ['a.jsonl', lines([REWARD, { ...REWARD, id: 31 }])],
-    ['b.jsonl.gz', gzipSync(lines([REWARD, { ...REWARD, id: 31 }]))],
+    ['a.jsonl', plain],
+    ['b.jsonl.gz', gzipSync(plain)],
     ['c.json', JSON.stringify([REWARD, { ...REWARD, id: 31 }], null, 2)],
     ['d.json.gz', gzipSync(` \n${JSON.stringify([REWARD, { ...REWARD, id: 31 }])}`)],
     ['filtered-00000-of-00001.parquet', parquet([REWARD, { ...REWARD, id: 31 }])],
@@ -95,10 +97,8 @@ describe('containers', () => {
       rejected: 'no',
     });
     expect(loaded.source).toBe(name);
-    expect(loaded.sha256).toBe(
-      '' +
-        (await loadBenchmark({ benchmark: 'rewardbench', from: [join(dir, 'containers/a.jsonl')] })).sha256,
-    );
+    const from = [file('containers/plain.jsonl', plain)];
+    expect(loaded.sha256).toBe(`${(await loadBenchmark({ benchmark: 'rewardbench', from })).sha256}`);
   });
 
   test('a damaged parquet file is named, not half read', async () => {

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readAdapterDirectory } from '../../engine/checkpoint/adapter-directory.js';
+import { readAdapterDirectory, writeAdapterFiles } from '../../engine/checkpoint/adapter-directory.js';
 import { readModelDirectory } from '../../engine/checkpoint/model-directory.js';
 import { optimizerSchema, type EngineEvent, type GrpoJob, type SupervisedJob } from '../../engine/job.js';
 import { adapterLayout, initializeAdapter } from '../../engine/model/adapter.js';
@@ -80,7 +80,10 @@ describe('a job with adapters', () => {
 
 it('an adapter for another model, or of a kind not understood, is refused', () => {
   const { layout } = tinyModel();
-  const dir = join(root, 'sft-whole', 'out', 'adapter');
+  const dir = join(root, 'refused');
+  const written = adapterLayout(layout, lora);
+  mkdirSync(dir);
+  writeAdapterFiles(dir, written, initializeAdapter(written, 1));
   const wide = { ...layout, entries: layout.entries.map((e) => ({ ...e, shape: [e.shape[0]!, 7] })) };
   expect(() => readAdapterDirectory(dir, wide)).toThrow(/has shape/);
   const config = join(dir, 'adapter_config.json');

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ArtifactStore } from '../../activities/artifacts/store.js';
 import { isStoreError } from '../../activities/artifacts/errors.js';
 import { doctor } from '../../infra/local/doctor.js';
@@ -21,8 +21,10 @@ beforeAll(async () => {
   home = await temporaryDirectory();
   occupied = await Promise.all([7233, 8233, 8333].map(occupy));
   stack = new LocalStack(home.path);
-  await stack.up(TEST_NAMESPACE);
 });
+
+// Some of these tests kill it or take it down.
+beforeEach(() => stack.up(TEST_NAMESPACE));
 
 afterAll(async () => {
   await stack.down();

@@ -42,8 +42,9 @@ export const MUTATION_GROUPS: Readonly<Record<string, MutationGroup>> = {
       // A table of published numbers: a test could only repeat it.
       '!benchmarks/published.ts',
     ],
-    // The reference scores need data that is not part of the project: the share found must not depend on it.
-    tests: ['test/benchmarks/**/!(golden-scores).test.ts'],
+    // The reference scores need data that is not part of the project: the share found must not depend on it. The
+    // coverage of intervals is measured over many comparisons, too long to ask of each mutant.
+    tests: ['test/benchmarks/**/!(golden-scores|compare-coverage).test.ts'],
     last: ['test/benchmarks/score-verdicts.test.ts', 'test/benchmarks/compare-units.test.ts'],
   },
   artifacts: {

@@ -20,7 +20,7 @@ class SlowFilesLast extends BaseSequencer {
 export default defineConfig({
   test: {
     include: [...group.tests],
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 120_000,
     sequence: { sequencer: SlowFilesLast },
     reporters: [new CountUnloadableFiles()],

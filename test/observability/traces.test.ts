@@ -1,7 +1,7 @@
 /** A trace that breaks between client, workflow and activity, tells secrets, or stands in the way of a run. */
 import { Client, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startTracing, type Tracing } from '../../infra/tracing/start.js';
 import { tracesWanted } from '../../infra/tracing/settings.js';
 import { temporalConfig } from '../../temporal.config.js';
@@ -12,7 +12,7 @@ import type { trainRewardModel } from '../../workflows/train-reward-model.js';
 import { fakeActivities, type AllActivities } from '../support/fake-activities.js';
 import { OtlpReceiver } from '../support/otlp-receiver.js';
 import { until } from '../support/until.js';
-import { endWorkersLeft, startEnvironment, withWorkers } from '../support/workflow-environment.js';
+import { startEnvironment, withWorkers } from '../support/workflow-environment.js';
 
 /** Few shards and one judge: all that a trace has, without its length. */
 const SMALL = { overrides: { 'distill.pairs': 64, 'evaluate.stages': ['grpo'] } };
@@ -34,7 +34,6 @@ beforeAll(async () => {
   const { connection, namespace } = environment.client as unknown as Client & { namespace: string };
   client = new Client({ connection, namespace, interceptors: { workflow: tracing.clientInterceptors } });
 });
-afterEach(endWorkersLeft);
 afterAll(async () => {
   vi.unstubAllEnvs();
   await receiver?.stop();
@@ -94,16 +93,18 @@ test('client, workflow, child workflows and activities are one trace, by run and
 }, 180_000);
 
 test('a run that was traced goes on with workers that do not trace; a collector that is away costs nothing', async () => {
-  await receiver.stop();
   const { activities } = fakeActivities();
-  const handle = await withTracing(activities, 100, async () => {
-    const run = await start('traced-nowhere', { gates: ['dataset', 'base'] });
-    await waits(run, 'dataset');
-    await run.executeUpdate(messages.approveUpdate, { args: [undefined] });
-    await waits(run, 'base');
-    return run;
+  const handle = await receiver.away(async () => {
+    const began = await withTracing(activities, 100, async () => {
+      const run = await start('traced-nowhere', { gates: ['dataset', 'base'] });
+      await waits(run, 'dataset');
+      await run.executeUpdate(messages.approveUpdate, { args: [undefined] });
+      await waits(run, 'base');
+      return run;
+    });
+    await tracing.flush(10_000);
+    return began;
   });
-  await tracing.flush(10_000);
   const sinks = NO_TRACES;
   await withWorkers(
     environment,

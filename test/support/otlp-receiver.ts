@@ -66,6 +66,17 @@ export class OtlpReceiver {
     return parent ? [parent.name, ...this.above(parent)] : [];
   }
 
+  /** Nobody listens at its address while `use` runs. */
+  async away<T>(use: () => Promise<T>): Promise<T> {
+    const { port } = this.server.address() as AddressInfo;
+    await this.stop();
+    try {
+      return await use();
+    } finally {
+      await new Promise<void>((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+    }
+  }
+
   async stop(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));

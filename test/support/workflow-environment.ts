@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import { SearchAttributeType } from '@temporalio/common';
 import { fileURLToPath } from 'node:url';
+import { afterEach } from 'vitest';
 import { resolveBinary } from '../../infra/local/binaries.js';
 import { temporalConfig } from '../../temporal.config.js';
 import type { RegistryActivities } from '../../activities/registry/interface.js';
@@ -65,10 +66,10 @@ export function bundleOf(module: string): Promise<WorkflowBundle> {
 /** Ends of the workers that run now. */
 const ends = new Set<() => Promise<unknown>>();
 
-/** End the workers of a test that ran out of time, which would refuse every later test its task queues. */
-export async function endWorkersLeft(): Promise<void> {
+// Workers of a test that ran out of time would take the tasks of every later one.
+afterEach(async () => {
   await Promise.all([...ends].map((end) => end()));
-}
+});
 
 /**
  * Run `use` while workers for all task queues serve `activities`. `maxCachedWorkflows: 0` replays every task; `options`

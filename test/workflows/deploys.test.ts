@@ -78,9 +78,22 @@ test('a run ends on the build it began on, new runs go to the new build, and the
   await withWorkers(environment, old.activities, 100, drill, build('1'));
 });
 
-test('a build that nobody runs cannot be promoted', async () => {
-  await expect(promoteBuild(environment.client, 'default', 'never-built')).rejects.toMatchObject({
+test('a build that nobody runs cannot be promoted, beside others or where there is none', async () => {
+  const refused = {
     type: 'Usage',
     message: expect.stringContaining('RMR1_BUILD_ID=never-built') as string,
-  });
+  };
+  const refuse = () =>
+    expect(promoteBuild(environment.client, 'default', 'never-built')).rejects.toMatchObject(refused);
+  await refuse();
+  await withWorkers(
+    environment,
+    fakeActivities().activities,
+    100,
+    async () => {
+      await promote('3');
+      await refuse();
+    },
+    build('3'),
+  );
 });

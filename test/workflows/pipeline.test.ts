@@ -5,7 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TracesInput } from '../../activities/interface.js';
 import { loadRecipe } from '../../recipes/load.js';
 import { temporalConfig } from '../../temporal.config.js';
@@ -13,18 +13,12 @@ import type * as workflows from '../../workflows/index.js';
 import * as messages from '../../workflows/messages.js';
 import { fakeActivities, fakeRef, untilStopped } from '../support/fake-activities.js';
 import { until } from '../support/until.js';
-import {
-  endWorkersLeft,
-  startEnvironment,
-  withWorkers,
-  workflowBundle,
-} from '../support/workflow-environment.js';
+import { startEnvironment, withWorkers, workflowBundle } from '../support/workflow-environment.js';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
   environment = await startEnvironment();
 });
-afterEach(endWorkersLeft);
 afterAll(() => environment?.teardown());
 
 const taskQueue = temporalConfig.taskQueues.orchestration;
