@@ -17,6 +17,7 @@ const pairs = [1, 2, 3].map((n) =>
 );
 let home: string;
 let file: string;
+let environment: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'rmr1-stack-commands-'));
@@ -32,10 +33,13 @@ beforeAll(async () => {
   ]) {
     vi.stubEnv(name, undefined);
   }
+  environment = { ...process.env };
 });
-// One of these tests takes it down.
+// One of these tests takes the stack down, and what found it keeps its address in the environment.
 beforeEach(async () => {
-  expect(await runCli('up', '--detach', '--no-worker', '--json')).toMatchObject({ code: 0 });
+  process.env = { ...environment };
+  const up = await runCli('up', '--detach', '--no-worker', '--json');
+  expect(up, up.err).toMatchObject({ code: 0 });
 });
 afterAll(async () => {
   await runCli('down');
@@ -102,14 +106,9 @@ describe('wrong keys of the store', () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'nobody');
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'wrong');
     vi.stubEnv('RMR1_ARTIFACT_CACHE', '');
-    try {
-      const { code, err } = await runCli('run', '--data', file, '--oracle', 'local');
-      expect(err).toContain('AWS_ACCESS_KEY_ID');
-      expect(code).toBe(4);
-    } finally {
-      for (const name of ['RMR1_S3_ENDPOINT', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'])
-        vi.stubEnv(name, undefined);
-    }
+    const { code, err } = await runCli('run', '--data', file, '--oracle', 'local');
+    expect(err).toContain('AWS_ACCESS_KEY_ID');
+    expect(code).toBe(4);
   });
 });
 
