@@ -1,9 +1,9 @@
 /** RewardBench (Lambert et al. 2024): 2,985 pairs in 23 subsets and four sections. */
 import type { Convention } from './conventions.js';
 import { outcomeOf, outcomeRules } from './outcome.js';
-import type { Average } from './score.js';
+import { meanOf, weightedMean, type Average } from './means.js';
 import type { Share } from './share.js';
-import { entryOf, ShareCounter, weightedMean, meanOf } from './share.js';
+import { entryOf, ShareCounter } from './share.js';
 import type { VerdictRecord } from './verdict-record.js';
 
 export const REWARDBENCH_SECTIONS = ['Chat', 'Chat Hard', 'Safety', 'Reasoning'] as const;

@@ -1,9 +1,9 @@
 /** RM-Bench (Liu et al. 2024): three chosen and three rejected styles a prompt, nine comparisons for a judge of pairs. */
 import type { Convention } from './conventions.js';
 import { outcomeOf, outcomeRules } from './outcome.js';
-import type { Average } from './score.js';
+import { around, meanOf, type Average } from './means.js';
 import type { Share } from './share.js';
-import { entryOf, meanOf, ShareCounter } from './share.js';
+import { entryOf, ShareCounter } from './share.js';
 import type { StyleBand } from './style-matrix.js';
 import { STYLE_BANDS, styleBand } from './style-matrix.js';
 import type { VerdictRecord } from './verdict-record.js';
@@ -107,13 +107,4 @@ function releaseCells(cells: (Share | undefined)[][]): (Share | undefined)[][] {
   const taken = cells.map((row) => [...row]);
   for (const chosen of [0, 1, 2]) taken[chosen]![(chosen + 1) % 3] = cells[chosen]![(chosen + 2) % 3];
   return taken;
-}
-
-/** The interval of the pooled comparisons, around a mean that weights them otherwise. */
-function around(accuracy: number, pooled: Share): Average {
-  return {
-    accuracy,
-    low: Math.max(0, accuracy - (pooled.accuracy - pooled.low)),
-    high: Math.min(1, accuracy + (pooled.high - pooled.accuracy)),
-  };
 }

@@ -1,9 +1,9 @@
 /** RMB (Zhou et al. 2024): pairs and best-of-N lists, helpfulness and harmlessness, micro averages. */
 import type { Convention } from './conventions.js';
 import { outcomeOf, outcomeRules } from './outcome.js';
-import type { Average } from './score.js';
+import { meanOf, type Average } from './means.js';
 import type { Share } from './share.js';
-import { entryOf, meanOf, ShareCounter } from './share.js';
+import { entryOf, ShareCounter } from './share.js';
 import type { VerdictRecord } from './verdict-record.js';
 
 export const RMB_SECTIONS = [

@@ -12,7 +12,7 @@ import type { DomainScore, RmBenchDomain } from './rm-bench.js';
 import { COMPARISONS_PER_PROMPT, RM_BENCH_SUBSETS, scoreRmBench } from './rm-bench.js';
 import type { RmbSection } from './rmb.js';
 import { listKey, RMB_ITEMS, rmbSectionOf, scoreRmb } from './rmb.js';
-import type { Average } from './score.js';
+import type { Average } from './means.js';
 import type { Share } from './share.js';
 import type { StyleBand } from './style-matrix.js';
 import type { VerdictRecord } from './verdict-record.js';

@@ -2,6 +2,7 @@
 import type { Interval } from './intervals.js';
 import { designEffect, wilson } from './intervals.js';
 import type { Judgement } from './judgement.js';
+import { meanOf, type Average } from './means.js';
 
 /**
  * A share of right judgements. Both orders of a pair are two judgements. The interval is Wilson's at the effective
@@ -14,11 +15,6 @@ export interface Score extends Interval {
   /** Judgements naming both answers or none: wrong, and counted here too. */
   both: number;
   none: number;
-}
-
-/** A mean of section accuracies. */
-export interface Average extends Interval {
-  accuracy: number;
 }
 
 export interface SectionScore {
@@ -88,22 +84,7 @@ export function accuracyTable(judgements: readonly Judgement[]): AccuracyTable {
   return {
     overall: scoreJudgements(judgements),
     sections,
-    average: averageOf(sections.map(({ score }) => score)),
-  };
-}
-
-/**
- * Mean of independent scores. Interval by square-and-add of the scores' own (MOVER, Zou and Donner 2008):
- * mean ± √Σ(distance to the bound)² / k.
- */
-export function averageOf(scores: readonly Average[]): Average {
-  const mean = scores.reduce((sum, { accuracy }) => sum + accuracy, 0) / scores.length;
-  const spread = (distance: (score: Average) => number): number =>
-    Math.sqrt(scores.reduce((sum, score) => sum + distance(score) ** 2, 0)) / scores.length;
-  return {
-    accuracy: mean,
-    low: Math.max(0, mean - spread(({ accuracy, low }) => accuracy - low)),
-    high: Math.min(1, mean + spread(({ accuracy, high }) => high - accuracy)),
+    average: meanOf(sections.map(({ score }) => score)),
   };
 }
 

@@ -1,6 +1,6 @@
-/** Means of outcomes with intervals, and weighted means of such means. */
+/** Means of outcomes with intervals. */
 import { designEffect, wilson } from './intervals.js';
-import type { Average } from './score.js';
+import type { Average } from './means.js';
 
 /** A mean outcome of so many judged units. */
 export interface Share extends Average {
@@ -38,28 +38,6 @@ export class ShareCounter {
     const effect = designEffect([...this.clusters.values()], this.squares / count - accuracy ** 2);
     return { accuracy, count, ...wilson(sum / effect, count / effect) };
   }
-}
-
-/**
- * Σ weight · mean / Σ weight; the interval by square-and-add of the means' own (MOVER, Zou and Donner 2008).
- * @throws RangeError where there is nothing to average.
- */
-export function weightedMean(parts: readonly { mean: Average; weight: number }[]): Average {
-  const total = parts.reduce((sum, { weight }) => sum + weight, 0);
-  if (!(total > 0)) throw new RangeError('there is nothing to average');
-  const accuracy = parts.reduce((sum, { mean, weight }) => sum + weight * mean.accuracy, 0) / total;
-  const spread = (distance: (mean: Average) => number): number =>
-    Math.sqrt(parts.reduce((sum, { mean, weight }) => sum + (weight * distance(mean)) ** 2, 0)) / total;
-  return {
-    accuracy,
-    low: Math.max(0, accuracy - spread((mean) => mean.accuracy - mean.low)),
-    high: Math.min(1, accuracy + spread((mean) => mean.high - mean.accuracy)),
-  };
-}
-
-/** Arithmetic mean of `means`, each of one weight. */
-export function meanOf(means: readonly Average[]): Average {
-  return weightedMean(means.map((mean) => ({ mean, weight: 1 })));
 }
 
 /** Get an entry, made where it is not there yet. */

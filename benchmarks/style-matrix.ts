@@ -1,6 +1,7 @@
 /** RM-Bench's 3 × 3 matrix (Liu et al. 2024): is substance preferred when style speaks for the other answer? */
 import type { Judgement } from './judgement.js';
-import type { Average, Score } from './score.js';
+import { around, meanOf, type Average } from './means.js';
+import type { Score } from './score.js';
 import { scoreJudgements } from './score.js';
 
 /** Style levels in order of elaboration; index = `styles.chosen` (row) or `styles.rejected` (column). */
@@ -42,7 +43,7 @@ export function styleMatrix(judgements: readonly Judgement[]): StyleMatrix | und
     hard: bandOf('hard', cells, styled),
   };
   const { easy, normal, hard } = bands;
-  const average = easy && normal && hard ? (easy.accuracy + normal.accuracy + hard.accuracy) / 3 : null;
+  const average = easy && normal && hard ? meanOf([easy, normal, hard]).accuracy : null;
   return { cells, bands, average, judgements: styled.length };
 }
 
@@ -57,11 +58,7 @@ function bandOf(
   );
   const scores = members.filter((cell) => cell !== null);
   if (scores.length === 0) return null;
-  const accuracy = scores.reduce((sum, cell) => sum + cell.accuracy, 0) / scores.length;
+  const { accuracy } = meanOf(scores);
   const pooled = scoreJudgements(judgements.filter(({ styles }) => styles && styleBand(styles) === band));
-  return {
-    accuracy,
-    low: Math.max(0, accuracy - (pooled.accuracy - pooled.low)),
-    high: Math.min(1, accuracy + (pooled.high - pooled.accuracy)),
-  };
+  return around(accuracy, pooled);
 }

@@ -67,7 +67,9 @@ describe('exact two-sided binomial test (McNemar)', () => {
   });
 
   it('refuses counts that are not whole', () => {
-    expect(() => exactBinomialTest(1.5, 1)).toThrow(RangeError);
+    const refusal = new RangeError('counts must be whole and not negative');
+    expect(() => exactBinomialTest(1.5, 1)).toThrow(refusal);
+    expect(() => exactBinomialTest(3, -1)).toThrow(refusal);
   });
 });
 
@@ -85,6 +87,12 @@ describe("Newcombe's paired interval, method 10", () => {
     expect(interval.low).toBeCloseTo(low, 12);
     expect(interval.high).toBeCloseTo(high, 12);
   });
+
+  it('knows nothing of no pairs', () =>
+    expect(newcombePaired({ bothRight: 0, fixed: 0, broken: 0, bothWrong: 0 })).toEqual({
+      low: -1,
+      high: 1,
+    }));
 
   it('holds the difference and mirrors when the judges change places', () => {
     fc.assert(
@@ -114,6 +122,14 @@ describe('design effect', () => {
   });
   it('does not claim more than was judged where both orders always disagree', () => {
     expect(designEffect(Array(50).fill({ trials: 2, sum: 1 }), half)).toBe(1);
+  });
+  it('is that of the ratio estimator, of two clusters already', () => {
+    // By hand: 2 / 1 · (1² + 1²) / 8² = 1 / 16 against 1 / 4 / 8.
+    const two = [
+      { trials: 4, sum: 3 },
+      { trials: 4, sum: 1 },
+    ];
+    expect(designEffect(two, half)).toBeCloseTo(2, 12);
   });
   it('takes each cluster for one trial where nothing varies', () => {
     expect(designEffect(Array(50).fill({ trials: 2, sum: 2 }), 0)).toBe(2);

@@ -136,6 +136,13 @@ describe('RewardBench', () => {
     };
     expect(width(twice)).toBeCloseTo(width(many), 2);
   });
+
+  test('items of two subsets are two, though they have one id', () => {
+    const records = [...rewardBench('hep-go', 10, 20), ...rewardBench('hep-rust', 10, 20)];
+    const { micro } = scoreVerdicts('rewardbench', records) as ScoreOf<'rewardbench'>;
+    expect(micro.low).toBeCloseTo(wilson(20, 40).low, 2);
+    expect(micro.high).toBeCloseTo(wilson(20, 40).high, 2);
+  });
 });
 
 describe('RM-Bench', () => {

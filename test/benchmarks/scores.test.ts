@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Judgement } from '../../benchmarks/index.js';
 import {
   accuracyTable,
-  averageOf,
+  meanOf,
   comparePaired,
   isRight,
   positionStats,
@@ -15,11 +15,11 @@ import { bothOrders, judgement } from './judgements.js';
 
 describe('accuracy', () => {
   const judgements = [
-    ...bothOrders('AB', { category: 'chat/tone' }),
-    ...bothOrders('AA', { category: 'chat/tone' }),
-    ...bothOrders('nB', { category: 'chat/topic' }),
-    ...bothOrders('xA', { category: 'reasoning/add' }),
     ...bothOrders('AB', { category: 'safety' }),
+    ...bothOrders('AB', { category: 'chat/tone' }),
+    ...bothOrders('xA', { category: 'reasoning/add' }),
+    ...bothOrders('nB', { category: 'chat/topic' }),
+    ...bothOrders('AA', { category: 'chat/tone' }),
   ];
 
   it('counts both orders, and takes a verdict for both or none as wrong', () => {
@@ -62,11 +62,12 @@ describe('accuracy', () => {
     expect(high).toBeCloseTo(wilson(80, 100).high, 2);
   });
 
-  it('refuses to score nothing', () => expect(() => scoreJudgements([])).toThrow(RangeError));
+  it('refuses to score nothing', () =>
+    expect(() => scoreJudgements([])).toThrow(new RangeError('there are no judgements to score')));
 
   it('square-and-add: a mean of two equal scores has an interval narrower by the root of two', () => {
     const one = { accuracy: 0.5, low: 0.4, high: 0.6 };
-    const { low, high } = averageOf([one, one]);
+    const { low, high } = meanOf([one, one]);
     expect(low).toBeCloseTo(0.5 - 0.1 / Math.SQRT2, 12);
     expect(high).toBeCloseTo(0.5 + 0.1 / Math.SQRT2, 12);
   });
@@ -133,6 +134,29 @@ describe('style matrix', () => {
     expect(matrix?.bands.easy?.accuracy).toBeCloseTo(1 / 3, 12);
     expect(matrix?.bands.hard).toBeNull();
     expect(matrix?.average).toBeNull();
+  });
+
+  it('a band has the interval of its judgements, around the mean of its cells', () => {
+    const right = cell(1, 0, 'AB', 'AB', 'AA');
+    const matrix = styleMatrix([...right, ...cell(2, 0, 'AA'), ...cell(0, 0, 'BA')]);
+    const pooled = scoreJudgements([...right, ...cell(2, 0, 'AA')]);
+    const { accuracy, low, high } = matrix!.bands.easy!;
+    expect(accuracy).toBeCloseTo((5 / 6 + 1 / 2) / 2, 12);
+    expect(low).toBeCloseTo(accuracy - (pooled.accuracy - pooled.low), 12);
+    expect(high).toBeCloseTo(Math.min(1, accuracy + (pooled.high - pooled.accuracy)), 12);
+    expect(low).toBeGreaterThan(0.2);
+    expect(matrix!.average).toBeNull();
+  });
+
+  it('the average is that of the three bands', () => {
+    const matrix = styleMatrix([...cell(1, 0, 'AB'), ...cell(1, 1, 'AA'), ...cell(0, 1, 'AA', 'AA')]);
+    expect(matrix!.average).toBeCloseTo((1 + 0.5 + 0.5) / 3, 12);
+  });
+
+  it('leaves out judgements that know no style', () => {
+    const matrix = styleMatrix([...cell(1, 0, 'AB'), ...bothOrders('BA')]);
+    expect(matrix!.judgements).toBe(2);
+    expect(matrix!.bands).toMatchObject({ easy: { accuracy: 1, high: 1 }, normal: null, hard: null });
   });
 
   it('is absent where no judgement knows its style', () =>

@@ -1,6 +1,6 @@
 /** An interval that is too narrow makes a judge of luck look like a better one. */
 import { describe, expect, it } from 'vitest';
-import { averageOf, ShareCounter, weightedMean, wilson } from '../../benchmarks/index.js';
+import { meanOf, ShareCounter, weightedMean, wilson } from '../../benchmarks/index.js';
 
 describe('a share of counted outcomes', () => {
   const counted = (outcomes: readonly [cluster: string, outcome: number][]) => {
@@ -33,6 +33,19 @@ describe('a share of counted outcomes', () => {
     expect(counted(twice)).toEqual({ accuracy: 0.5, count: 100, ...wilson(25, 50) });
   });
 
+  it('has the interval of fewer trials where those that go together agree more often than not', () => {
+    const share = counted([
+      ...[['a', 1] as [string, number], ['a', 1] as [string, number]],
+      ...[['b', 0] as [string, number], ['b', 0] as [string, number]],
+      ...[['c', 1] as [string, number], ['c', 0] as [string, number]],
+      ...[['d', 0.5] as [string, number], ['d', 0.5] as [string, number]],
+    ]);
+    // By hand: variance 3.5 / 8 − 1 / 4 = 3 / 16, of the clusters 4 / 3 · 2 / 64 = 1 / 24; effect (1 / 24) / (3 / 128).
+    const effect = 16 / 9;
+    expect(share!.low).toBeCloseTo(wilson(4 / effect, 8 / effect).low, 12);
+    expect(share!.high).toBeCloseTo(wilson(4 / effect, 8 / effect).high, 12);
+  });
+
   it('has a narrower one where outcomes differ by halves only, as their variance is less', () => {
     const width = (values: readonly [number, number]) => {
       const { low, high } = counted(
@@ -62,18 +75,17 @@ describe('a mean of means', () => {
   it('of one is itself, and of equal weights the average', () => {
     for (const [bound, value] of Object.entries(weightedMean([{ mean: b, weight: 7 }])))
       expect(value).toBeCloseTo(b[bound as 'low'], 12);
-    const equal = weightedMean([a, b].map((mean) => ({ mean, weight: 1 })));
-    for (const [bound, value] of Object.entries(averageOf([a, b])))
-      expect(value).toBeCloseTo(equal[bound as 'low'], 12);
+    const equal = meanOf([a, b]);
+    expect(equal.low).toBeCloseTo(0.5 - Math.hypot(0.1, 0.2) / 2, 12);
+    expect(equal.high).toBeCloseTo(0.5 + Math.hypot(0.05, 0.1) / 2, 12);
     expect(equal.accuracy).toBeCloseTo(0.5, 12);
   });
 
   it('stays a share at both ends', () => {
     const low = { accuracy: 0.01, low: -1, high: 0.02 };
     const high = { accuracy: 0.99, low: 0.98, high: 2 };
-    for (const mean of [weightedMean([{ mean: low, weight: 1 }]), averageOf([low])]) expect(mean.low).toBe(0);
-    for (const mean of [weightedMean([{ mean: high, weight: 1 }]), averageOf([high])])
-      expect(mean.high).toBe(1);
+    expect(meanOf([low]).low).toBe(0);
+    expect(meanOf([high]).high).toBe(1);
   });
 
   it('of nothing, or of no weight, is none', () => {
