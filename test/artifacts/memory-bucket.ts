@@ -67,11 +67,8 @@ export class MemoryBucket extends Bucket {
 
   override async *list(prefix: string) {
     await this.ask('list', prefix);
-    for (const [key, { body, etag }] of this.objects)
-      if (key.startsWith(prefix)) {
-        this.asked.push(`listed ${key}`);
-        yield { key, bytes: body.length, etag };
-      }
+    for (const [key, { body, etag, modifiedAt }] of this.objects)
+      if (key.startsWith(prefix)) yield { key, bytes: body.length, etag, ...(modifiedAt && { modifiedAt }) };
   }
 
   override async delete(key: string): Promise<void> {

@@ -1,3 +1,6 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../activities/artifacts/errors.js';
@@ -72,18 +75,75 @@ describe('a record', () => {
   });
 });
 
+describe('what others wrote', () => {
+  test('is listed with a version that changes with it, and opened as it is', async () => {
+    const prefix = `theirs/${freshKey()}/`;
+    await vandalise(s3.settings, `${prefix}a`, 'one');
+    await vandalise(s3.settings, `${prefix}b`, 'three');
+    const listed = async () => {
+      const found: { key: string; version: string; bytes: number }[] = [];
+      for await (const each of s3.store.listVersions(prefix)) found.push(each);
+      return found;
+    };
+    const before = await listed();
+    expect(before.map(({ key, bytes }) => [key, bytes])).toEqual([
+      [`${prefix}a`, 3],
+      [`${prefix}b`, 5],
+    ]);
+    await vandalise(s3.settings, `${prefix}a`, 'two');
+    const after = await listed();
+    expect([after[0]!.version === before[0]!.version, after[1]!.version === before[1]!.version]).toEqual([
+      ...[false, true],
+    ]);
+    expect(await text(await s3.store.openObject(`${prefix}a`))).toBe('two');
+    await expect(s3.store.openObject(`${prefix}c`)).rejects.toMatchObject({ type: 'ArtifactMissing' });
+  });
+});
+
+describe('a segment', () => {
+  test('is written once and read whole or by its beginning', async () => {
+    const key = `log/${freshKey()}`;
+    await s3.store.putSegment(key, Buffer.from('answers'), { ifNoneMatch: true });
+    await expect(s3.store.putSegment(key, Buffer.from('x'), { ifNoneMatch: true })).rejects.toMatchObject({
+      type: 'PreconditionFailed',
+    });
+    expect((await s3.store.getSegment(key))?.toString()).toBe('answers');
+    expect((await s3.store.getSegment(key, 3))?.toString()).toBe('ans');
+  });
+});
+
 describe('settings', () => {
-  test('of the environment work', async () => {
+  const environment = (changes: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
     const { endpoint, bucket, accessKeyId, secretAccessKey } = s3.settings;
-    const store = storeFromEnvironment({
+    return {
       RMR1_S3_ENDPOINT: endpoint,
       RMR1_S3_BUCKET: bucket,
       AWS_ACCESS_KEY_ID: accessKeyId,
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
-      RMR1_ARTIFACT_CACHE: '',
-    });
+      ...changes,
+    };
+  };
+
+  test('of the environment work', async () => {
+    const store = storeFromEnvironment(environment({ RMR1_ARTIFACT_CACHE: '' }));
     await store.check();
     store.close();
+  });
+
+  test('say where copies are kept on this machine, or that none are', async () => {
+    const dir = join(s3.dir, freshKey());
+    const copies = async (changes: NodeJS.ProcessEnv) => {
+      const store = storeFromEnvironment(environment(changes));
+      const ref = await store.putBytes('outputs', freshKey());
+      await store.getFile(ref, join(dir, 'target'));
+      store.close();
+      const found = await readdir(dir, { recursive: true });
+      await rm(dir, { recursive: true });
+      return found.filter((path) => path.endsWith(ref.sha256)).map((path) => path.slice(0, -68));
+    };
+    expect(await copies({ RMR1_CACHE: dir })).toEqual(['artifacts']);
+    expect(await copies({ RMR1_CACHE: dir, RMR1_ARTIFACT_CACHE: join(dir, 'here') })).toEqual(['here']);
+    expect(await copies({ RMR1_CACHE: dir, RMR1_ARTIFACT_CACHE: '' })).toEqual([]);
   });
 });
 

@@ -73,7 +73,7 @@ test('a run started from the form with overrides shows its progress and finishes
   await details.getByText('7 of 7 stages').waitFor(PATIENCE);
   await screenshot(page, 'ui-current-details');
   await page.goto(namespacePage(`workflows/${workflowId}/${runId}/history`));
-  await page.getByText('Completed').first().waitFor(PATIENCE);
+  await page.getByText('Workflow Execution Completed').first().waitFor(PATIENCE);
   await screenshot(page, 'ui-run');
 
   const html = join(machine.home, 'report.html');

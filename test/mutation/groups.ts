@@ -13,8 +13,9 @@ export interface MutationGroup {
 
 /** Parts of the artefact store that are tested without one, a hundred times faster. */
 const ON_NO_SERVER = [
-  ...['bucket', 'canonical-json', 'errors', 'fence', 'hashing', 'json-lines', 'local-files', 'map-limit'],
-  ...['objects', 'records', 'ref', 's3-client', 'settings', 'translate-error'],
+  ...['bucket', 'canonical-json', 'checkpoints', 'clean-up', 'directories', 'errors', 'fence', 'hashing'],
+  ...['json-lines', 'local-cache', 'local-files', 'manifests', 'map-limit', 'objects', 'records', 'ref'],
+  ...['s3-client', 'settings', 'translate-error'],
 ];
 
 export const MUTATION_GROUPS: Readonly<Record<string, MutationGroup>> = {
@@ -50,8 +51,8 @@ export const MUTATION_GROUPS: Readonly<Record<string, MutationGroup>> = {
   artifacts: {
     mutate: ON_NO_SERVER.map((name) => `activities/artifacts/${name}.ts`),
     tests: [
-      ...['bucket', 'canonical-json', 'errors', 'local-files', 'object-rules', 'patience', 'record-rules'],
-      'settings',
+      ...['bucket', 'canonical-json', 'checkpoint-rules', 'clean-up-rules', 'errors', 'local-cache'],
+      ...['local-files', 'manifest-rules', 'object-rules', 'patience', 'record-rules', 'settings'],
     ].map((name) => `test/artifacts/${name}.test.ts`),
     last: ['test/artifacts/patience.test.ts'],
   },

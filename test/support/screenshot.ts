@@ -10,5 +10,7 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   if (!wanted) return;
   const images = wanted === '1' ? join(projectRoot(), 'docs', 'images') : wanted;
   mkdirSync(images, { recursive: true });
-  await page.screenshot({ path: join(images, `${name}.png`) });
+  // Stack traces tell where the project lies on this machine.
+  const mask = [page.getByText(/node_modules/)];
+  await page.screenshot({ path: join(images, `${name}.png`), mask, maskColor: '#eeeeee' });
 }
