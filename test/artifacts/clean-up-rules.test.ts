@@ -58,8 +58,14 @@ describe('a plan', () => {
     ];
     stray('registry/default.json', JSON.stringify({ history }));
     stray('checkpoints/k/step-00000001/attempt-1/model');
+    stray('checkpoints/open/step-00000001/attempt-1/model');
+    const reasons = (await planCleanUp(parts, NEVER)).map(({ reason }) => reason);
+    expect(reasons.sort()).toEqual([
+      ...['checkpoint of a finished stage', 'checkpoint of an abandoned stage', 'reached by nothing'].sort(),
+    ]);
     expect(await planned()).toEqual([
       'checkpoints/k/step-00000001/attempt-1/model',
+      'checkpoints/open/step-00000001/attempt-1/model',
       objectKey(refs.orphan.sha256),
     ]);
   });

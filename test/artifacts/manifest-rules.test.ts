@@ -1,5 +1,5 @@
 /** Manifests and directory artefacts against a bucket that answers oddly, as no real one does on demand. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -13,7 +13,7 @@ import { StoreError } from '../../activities/artifacts/errors.js';
 import { Manifests } from '../../activities/artifacts/manifests.js';
 import { objectKey, Objects } from '../../activities/artifacts/objects.js';
 import { Records } from '../../activities/artifacts/records.js';
-import type { ArtifactRef, Manifest } from '../../activities/artifacts/ref.js';
+import { artifactRefSchema, type ArtifactRef, type Manifest } from '../../activities/artifacts/ref.js';
 import { MemoryBucket } from './memory-bucket.js';
 
 let bucket: MemoryBucket;
@@ -47,6 +47,24 @@ describe('a manifest', () => {
       status: 'exists',
       manifest: offered,
     });
+  });
+
+  test('is not written before what it names is stored whole', async () => {
+    const model = await objects.putBytes('model', Buffer.from('weights'));
+    bucket.objects.get(objectKey(model.sha256))!.body = Buffer.from('weight');
+    await expect(manifests.publish(manifest('k', { model }))).rejects.toMatchObject({
+      type: 'ArtifactMissing',
+      message: `Output "model" of stage sft (${model.uri}) is not stored, so the stage cannot be declared finished. Run the stage again.`,
+    });
+    expect(bucket.asked.filter((request) => request.includes('manifests/'))).toEqual([]);
+  });
+
+  test('names artefacts by whole hashes', () => {
+    const ref = { uri: 's3://b/x', bytes: 1, kind: 'model' };
+    const named = (sha256: string) => artifactRefSchema.safeParse({ ...ref, sha256 }).success;
+    expect(named('0a'.repeat(32))).toBe(true);
+    for (const sha256 of [`x${'0a'.repeat(32)}`, `${'0a'.repeat(32)}x`, '0a', '0A'.repeat(32)])
+      expect(named(sha256), sha256).toBe(false);
   });
 
   test('that cannot be written fails as the store does', async () => {
@@ -114,6 +132,15 @@ describe('a directory', () => {
     await mkdir(join(dir, 'empty'));
     for (const name of [dir, `${dir}/`, `${dir}//`])
       expect(await listFiles(name)).toEqual(['a', 'b/a', 'b/c', 'z']);
+  });
+
+  test('with a link in it is refused by name', async () => {
+    await fill('a');
+    await symlink(join(dir, 'a'), join(dir, 'link'));
+    await expect(listFiles(dir)).rejects.toMatchObject({
+      type: 'StorageSettings',
+      message: `${join(dir, 'link')} is not a regular file. Replace the link by the file it points to, or move it out of ${dir}.`,
+    });
   });
 
   test('without a file is refused, with what to set', async () => {
