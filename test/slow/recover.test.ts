@@ -23,11 +23,12 @@ test('rerun on another machine goes on from the checkpoint and ends in the same 
   const worker = await machine.startWorker();
   const first = await machine.start('trainRewardModel', { overrides: TINY }, 'lost');
   const key = await until('the fence of sft', async () => {
-    const [fence] = await machine.store.listKeys('checkpoints/');
-    const stageKey = fence?.split('/')[1];
-    return stageKey && (await manifestOf('distill')) && (await machine.store.latestCheckpoint(stageKey))
-      ? stageKey
-      : undefined;
+    // Base and SFT both have one, and which hash comes first is nobody's business.
+    const base = (await manifestOf('base'))?.key;
+    const fences = await machine.store.listKeys('checkpoints/');
+    const stageKey = fences.map((path) => path.split('/')[1]!).find((stage) => stage !== base);
+    const begun = base && stageKey && (await manifestOf('distill'));
+    return begun && (await machine.store.latestCheckpoint(stageKey)) ? stageKey : undefined;
   });
   await killGroup(worker);
   await first.terminate('the machine burnt down');
@@ -43,8 +44,9 @@ test('rerun on another machine goes on from the checkpoint and ends in the same 
   const fence = (await machine.store.getJson(`checkpoints/${key}/fence.json`))!.value as {
     claims: { from: { step: number } | null }[];
   };
-  expect(fence.claims).toHaveLength(2);
-  expect(fence.claims[1]!.from?.step).toBeGreaterThan(0);
+  // One of each machine; on a busy one an attempt may have been given up and tried again.
+  expect(fence.claims.length).toBeGreaterThanOrEqual(2);
+  for (const { from } of fence.claims.slice(1)) expect(from?.step).toBeGreaterThan(0);
   expect((await manifestOf('distill'))?.workflowId).toBe('lost');
 
   await machine.forget('sft');
