@@ -2,22 +2,8 @@
 import { optimizerSchema, type OptimizerSettings } from '../../engine/job.js';
 
 /** What a section says of its optimiser; betas and epsilon are nobody's dial. */
-export function optimizerOf({
-  learningRate,
-  schedule,
-  warmupSteps,
-  flatShare,
-  finalShare,
-  weightDecay,
-  gradClip,
-}: Omit<OptimizerSettings, 'beta1' | 'beta2' | 'epsilon'>): OptimizerSettings {
-  return optimizerSchema.parse({
-    learningRate,
-    schedule,
-    warmupSteps,
-    flatShare,
-    finalShare,
-    weightDecay,
-    gradClip,
-  });
+export function optimizerOf(
+  section: Omit<OptimizerSettings, 'beta1' | 'beta2' | 'epsilon'>,
+): OptimizerSettings {
+  return optimizerSchema.strip().parse(section);
 }
