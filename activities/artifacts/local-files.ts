@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -28,9 +27,16 @@ function partialName(path: string): string {
   return `${path}.partial-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Streams to a file as it is, without atomicity. */
-export async function writeStream(path: string, source: AsyncIterable<Uint8Array>): Promise<void> {
-  await onLocalDisk(path, () => pipeline(source, createWriteStream(path)));
+/** Streams bytes, or text as UTF-8, to a file as it is, without atomicity. */
+export async function writeStream(
+  path: string,
+  source: AsyncIterable<Uint8Array | string> | Iterable<string>,
+): Promise<void> {
+  await onLocalDisk(path, async () => {
+    // Opened first: a stream that still opens its file when the source breaks off makes it after it was removed.
+    const file = await open(path, 'w');
+    await pipeline(source, file.createWriteStream());
+  });
 }
 
 /** Lets `fill` write a temporary sibling and moves it to `path` only if it succeeds: readers never see half a file. */

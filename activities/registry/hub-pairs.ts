@@ -1,12 +1,10 @@
 /** What a watched data set of the hub holds at its newest commit, and how much of it the champion has not seen. */
-import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { finished } from 'node:stream/promises';
 import { UserError } from '../../workflows/errors.js';
 import { nameOfWatched, type WatchedHub } from '../../workflows/watched-hub.js';
+import { writeStream } from '../artifacts/local-files.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 import { HubDataset, type HubDatasetOptions } from '../dataset/benchmarks/hub.js';
 import { DATA_FILE, readRows } from '../dataset/benchmarks/read-rows.js';
@@ -51,17 +49,17 @@ async function gather(
   const dir = await mkdtemp(join(tmpdir(), 'rmr1-watch-'));
   try {
     const local = join(dir, 'pairs.jsonl');
-    const out = createWriteStream(local);
     const fresh = new Set<string>();
     let pairs = 0;
-    for (const path of paths)
-      for await (const { key, line } of recordsOf(dataset, path)) {
-        if (!out.write(`${line}\n`)) await once(out, 'drain');
-        pairs += 1;
-        if (!known.has(key)) fresh.add(key);
-      }
-    out.end();
-    await finished(out);
+    const lines = async function* (): AsyncGenerator<string> {
+      for (const path of paths)
+        for await (const { key, line } of recordsOf(dataset, path)) {
+          yield `${line}\n`;
+          pairs += 1;
+          if (!known.has(key)) fresh.add(key);
+        }
+    };
+    await writeStream(local, lines());
     const data = pairs > 0 ? { data: await store.putFile('pairs', local) } : {};
     return { ...data, pairs, newPairs: fresh.size };
   } finally {

@@ -1,15 +1,13 @@
 /** What lies below a watched prefix, and how much of it the champion has not seen. */
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
-import { finished } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { UserError } from '../../workflows/errors.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
+import { writeStream } from '../artifacts/local-files.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 
 /** Text that a gzip file may unpack to: far above any dataset, far below what fills a disk. */
@@ -38,29 +36,29 @@ export async function watchedPairs(
   const dir = await mkdtemp(join(tmpdir(), 'rmr1-watch-'));
   try {
     const path = join(dir, 'pairs.jsonl');
-    const out = createWriteStream(path);
     const files: Record<string, string> = {};
     let pairs = 0;
     let newPairs = 0;
-    let bytes = 0;
-    for await (const { key, version } of store.listVersions(prefix)) {
-      if (!/\.jsonl(\.gz)?$/.test(key)) continue;
-      files[key] = version;
-      for await (const line of linesOf(await store.openObject(key), key.endsWith('.gz'))) {
-        if (line.trim() === '') continue;
-        bytes += line.length + 1;
-        if (bytes > MOST_BYTES)
-          throw new UserError(
-            'BadData',
-            `${key}: more than ${MOST_BYTES / 1024 ** 3} GiB of text; split it.`,
-          );
-        if (!out.write(`${line}\n`)) await once(out, 'drain');
-        pairs += 1;
-        if (seen[key] !== version) newPairs += 1;
+    const lines = async function* (): AsyncGenerator<string> {
+      let bytes = 0;
+      for await (const { key, version } of store.listVersions(prefix)) {
+        if (!/\.jsonl(\.gz)?$/.test(key)) continue;
+        files[key] = version;
+        for await (const line of linesOf(await store.openObject(key), key.endsWith('.gz'))) {
+          if (line.trim() === '') continue;
+          bytes += line.length + 1;
+          if (bytes > MOST_BYTES)
+            throw new UserError(
+              'BadData',
+              `${key}: more than ${MOST_BYTES / 1024 ** 3} GiB of text; split it.`,
+            );
+          yield `${line}\n`;
+          pairs += 1;
+          if (seen[key] !== version) newPairs += 1;
+        }
       }
-    }
-    out.end();
-    await finished(out);
+    };
+    await writeStream(path, lines());
     return { ...(pairs > 0 ? { data: await store.putFile('pairs', path) } : {}), pairs, newPairs, files };
   } finally {
     await rm(dir, { recursive: true, force: true });

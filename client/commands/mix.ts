@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { writeStream } from '../../activities/artifacts/local-files.js';
 import { loadBenchmark } from '../../activities/dataset/benchmarks/load-benchmark.js';
 import { buildMix, type Mix } from '../../activities/dataset/mix/build-mix.js';
 import { BenchmarkTexts } from '../../activities/dataset/mix/contamination.js';
@@ -45,13 +43,11 @@ async function itemsOf(against: string[]): Promise<BenchmarkItem[]> {
 }
 
 async function writePairs(path: string, pairs: readonly Pair[]): Promise<void> {
-  const file = createWriteStream(path);
-  for (const { id, category, conversation, chosen, rejected } of pairs) {
-    const line = `${JSON.stringify({ id, category, prompt: conversation, chosen, rejected })}\n`;
-    if (!file.write(line)) await once(file, 'drain');
-  }
-  file.end();
-  await finished(file);
+  const lines = function* (): Generator<string> {
+    for (const { id, category, conversation, chosen, rejected } of pairs)
+      yield `${JSON.stringify({ id, category, prompt: conversation, chosen, rejected })}\n`;
+  };
+  await writeStream(path, lines());
 }
 
 function mixText({ pairs, sources }: Mix, out: string, compared: number): string {

@@ -1,4 +1,5 @@
 /** What is written here is whole or not there, and a full disk is called one. */
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -71,6 +72,22 @@ describe('a file that is written atomically', () => {
       throw new Error('no two');
     });
     await expect(halfFilled).rejects.toThrow('no two');
+    expect(await readdir(dirname(path))).toEqual([]);
+  });
+
+  test('is there before its source is asked, so that nothing is made after a source broke off', async () => {
+    const path = join(dir, 'broken-off', 'file');
+    let there: boolean | undefined;
+    const failing = writeAtomically(path, (partial) => {
+      const breaksOff = async function* (): AsyncGenerator<Uint8Array> {
+        there = existsSync(partial);
+        yield await Promise.resolve(Buffer.from('half'));
+        throw new Error('broken off');
+      };
+      return writeStream(partial, breaksOff());
+    });
+    await expect(failing).rejects.toThrow('broken off');
+    expect(there).toBe(true);
     expect(await readdir(dirname(path))).toEqual([]);
   });
 });
