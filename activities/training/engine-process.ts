@@ -1,7 +1,7 @@
 /** The engine as a supervised child process: own process group, events over IPC, a deadline for silence. */
 import { activityInfo, asyncLocalStorage } from '@temporalio/activity';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -43,20 +43,29 @@ export async function startEngine(
   await mkdir(dir, { recursive: true });
   const jobFile = join(dir, 'job.json');
   await writeFile(jobFile, JSON.stringify(job, null, 2));
-  const log = createWriteStream(join(dir, 'engine.log'), { flags: 'a' });
   const child = spawn(process.execPath, [join(projectRoot(), 'dist/engine/main.js'), jobFile], {
     // A group of its own, so that a kill reaches whatever the engine started.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: engineEnvironment(),
   });
-  child.stdout?.pipe(log, { end: false });
+  const log = keepLog(child, join(dir, 'engine.log'));
   let lastWords = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     lastWords = (lastWords + chunk.toString()).slice(-2000);
     log.write(chunk);
   });
   return supervise(child, job.kind, onEvent, () => lastWords);
+}
+
+/** What the engine writes, in a file. That the file cannot be written, as on a full disk, ends no training. */
+function keepLog(child: ChildProcess, path: string): WriteStream {
+  const log = createWriteStream(path, { flags: 'a' });
+  // Read on, or the engine would wait for a reader once its pipe is full.
+  log.on('error', () => child.stdout?.resume());
+  child.stdout?.pipe(log, { end: false });
+  child.on('close', () => log.end());
+  return log;
 }
 
 /** The engine needs no secrets: it gets none. */
