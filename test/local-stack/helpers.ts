@@ -23,7 +23,7 @@ export async function temporaryDirectory(): Promise<{ path: string; remove: () =
 export async function occupy(port: number): Promise<Server> {
   const server = createServer();
   await new Promise<void>((resolve) => {
-    // Somebody else holding the port serves the test as well.
+    // Somebody else may hold it, and may let go of it: then the server does not listen.
     server.once('error', () => resolve());
     server.listen(port, '127.0.0.1', resolve);
   });

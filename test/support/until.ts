@@ -2,6 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const LOOK_EVERY_MS = 50;
+/** The longest pause after a look that took long itself. */
+const LONGEST_PAUSE_MS = 500;
 
 /**
  * Look until `probe` finds something, and return it.
@@ -15,9 +17,11 @@ export async function until<T>(
 ): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
+    const began = Date.now();
     const found = await probe();
     if (found !== undefined && found !== false) return found;
     if (Date.now() > deadline) throw new Error(`Waited ${seconds} s in vain for: ${what}`);
-    await delay(everyMs);
+    // A look may replay a whole workflow: it must not keep the machine from what it waits for.
+    await delay(Math.max(everyMs, Math.min(2 * (Date.now() - began), LONGEST_PAUSE_MS)));
   }
 }

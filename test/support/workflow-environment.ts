@@ -5,16 +5,22 @@ import {
   Worker,
   type WorkerOptions,
   type WorkflowBundle,
+  type WorkflowBundleOption,
   Runtime,
   DefaultLogger,
 } from '@temporalio/worker';
 import { SearchAttributeType } from '@temporalio/common';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach } from 'vitest';
+import { afterEach, inject } from 'vitest';
 import { resolveBinary } from '../../infra/local/binaries.js';
 import { temporalConfig } from '../../temporal.config.js';
 import type { RegistryActivities } from '../../activities/registry/interface.js';
 import type { AllActivities } from './fake-activities.js';
+import { until } from './until.js';
 
 /** Start once per test file. */
 export async function startEnvironment(
@@ -43,11 +49,37 @@ export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
   });
 }
 
-let bundle: Promise<WorkflowBundle> | undefined;
+let bundle: Promise<WorkflowBundleOption> | undefined;
 
-/** Bundling takes seconds: once per process. */
-export function workflowBundle(): Promise<WorkflowBundle> {
-  return (bundle ??= bundleOf('../../workflows/index.ts'));
+/** Bundling takes seconds: once for all files where they share a folder (`shared-folder.ts`), else once per process. */
+export function workflowBundle(): Promise<WorkflowBundleOption> {
+  const folder = inject('sharedFolder');
+  return (bundle ??= folder ? sharedBundle(folder) : bundleOf(WORKFLOWS));
+}
+
+const WORKFLOWS = '../../workflows/index.ts';
+
+/** The first file that comes bundles; the others wait for it, and the next of them tries again where it failed. */
+function sharedBundle(folder: string): Promise<WorkflowBundleOption> {
+  const codePath = join(folder, 'workflows.js');
+  const claim = join(folder, 'workflows.claim');
+  return until('the bundle of the workflows', async () => {
+    if (existsSync(codePath)) return { codePath };
+    const mine = await mkdir(claim).then(
+      () => true,
+      () => false,
+    );
+    if (!mine) return undefined;
+    try {
+      const { code } = await bundleOf(WORKFLOWS);
+      const part = join(folder, randomUUID());
+      await writeFile(part, code);
+      await rename(part, codePath);
+      return { codePath };
+    } finally {
+      await rm(claim, { recursive: true });
+    }
+  });
 }
 
 /** Workflows exported by another module, named as seen from here. */
