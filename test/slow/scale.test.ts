@@ -42,7 +42,7 @@ function expectPlanned(events: number, planned: number): void {
 
 test('question by question: 100 shards of 8,000 pairs, one ledger, the history that was planned', async () => {
   const server = (environment = await startEnvironment());
-  const { activities } = fakeActivities();
+  const { activities } = fakeActivities({}, 100);
   const sizes = new Set<number>();
   const plain = activities.judgeWithOracle;
   activities.judgeWithOracle = (input) => {

@@ -44,10 +44,16 @@ function spentBy(pass: number, usd: number): LedgerEntry {
   };
 }
 
+/** Shards that the fakes cut at most: enough for a budget to end between two, and few, as each is asked about twice. */
+export const MOST_SHARDS = 4;
+
 export type AllActivities = IoActivities & OracleActivities & TrainingActivities & JudgingActivities;
 
 /** A full set; `change` replaces single ones. `calls` lists names in order, training stages as `train:sft`. */
-export function fakeActivities(change: Partial<AllActivities> = {}): {
+export function fakeActivities(
+  change: Partial<AllActivities> = {},
+  mostShards = MOST_SHARDS,
+): {
   calls: string[];
   activities: AllActivities;
 } {
@@ -75,7 +81,7 @@ export function fakeActivities(change: Partial<AllActivities> = {}): {
     ),
     findDistillation: record('findDistillation', async () => undefined),
     splitPairs: record('splitPairs', async ({ recipe: { distill } }) => {
-      const size = Math.max(distill.shardSize, Math.ceil(distill.pairs / 100));
+      const size = Math.max(distill.shardSize, Math.ceil(distill.pairs / mostShards));
       const shards = Array.from({ length: Math.ceil(distill.pairs / size) }, (_, index) => ({
         pairs: fakeRef(`shard-${index}`),
         count: Math.min(size, distill.pairs - index * size),

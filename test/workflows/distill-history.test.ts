@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => environment?.teardown());
 
 test('distilling 100,000 pairs in two passes stays below 2,000 events, three shards at a time, all in one ledger', async () => {
-  const { activities } = fakeActivities();
+  const { activities } = fakeActivities({}, 100);
   let running = 0;
   let most = 0;
   const plain = activities.judgeWithOracle;
