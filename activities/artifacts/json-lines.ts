@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { corrupt } from './errors.js';
 import { onLocalDisk, writeStream } from './local-files.js';
 import type { Objects } from './objects.js';
@@ -35,13 +36,25 @@ export async function* openLines(objects: Objects, ref: ArtifactRef): AsyncGener
     const path = join(dir, ref.sha256);
     await objects.getFile(ref, path);
     let line = 0;
-    const input = createReadStream(path, 'utf8');
-    for await (const text of createInterface({ input, crlfDelay: Infinity })) {
+    for await (const text of linesOf(createReadStream(path, 'utf8'))) {
       line += 1;
       if (text.trim() !== '') yield decodeLine(text, line, ref.uri);
     }
   } finally {
     await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The lines of a stream. Who breaks off closes it, and a stream that breaks is an error, not an end: readline alone
+ * leaves the first open, and does not promise the second.
+ */
+export async function* linesOf(input: Readable): AsyncGenerator<string, void> {
+  try {
+    yield* createInterface({ input, crlfDelay: Infinity });
+    if (input.errored) throw input.errored;
+  } finally {
+    input.destroy();
   }
 }
 

@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
 import { UserError } from '../../workflows/errors.js';
 import type { ArtifactRef } from '../artifacts/ref.js';
+import { linesOf } from '../artifacts/json-lines.js';
 import { writeStream } from '../artifacts/local-files.js';
 import type { ArtifactStore } from '../artifacts/store.js';
 
@@ -44,7 +44,7 @@ export async function watchedPairs(
       for await (const { key, version } of store.listVersions(prefix)) {
         if (!/\.jsonl(\.gz)?$/.test(key)) continue;
         files[key] = version;
-        for await (const line of linesOf(await store.openObject(key), key.endsWith('.gz'))) {
+        for await (const line of unpacked(await store.openObject(key), key.endsWith('.gz'))) {
           if (line.trim() === '') continue;
           bytes += line.length + 1;
           if (bytes > MOST_BYTES)
@@ -65,8 +65,12 @@ export async function watchedPairs(
   }
 }
 
-function linesOf(body: Readable, gzip: boolean): AsyncIterable<string> {
+async function* unpacked(body: Readable, gzip: boolean): AsyncGenerator<string, void> {
   const plain = gzip ? body.pipe(createGunzip()) : body;
   if (gzip) body.on('error', (error) => plain.destroy(error));
-  return createInterface({ input: plain, crlfDelay: Infinity });
+  try {
+    yield* linesOf(plain);
+  } finally {
+    body.destroy();
+  }
 }
