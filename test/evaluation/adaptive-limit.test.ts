@@ -110,6 +110,15 @@ describe('the number of questions in flight', () => {
     }
   });
 
+  it('lets in who waits whenever a pause ends, also between two looks at the clock', async () => {
+    for (let pauseMs = 0; pauseMs < 12; pauseMs++) {
+      let now = 0;
+      const limit = new AdaptiveLimit({ initial: 1, most: 1, now: () => now++ });
+      limit.refused(0, pauseMs);
+      await limit.run(() => Promise.resolve());
+    }
+  });
+
   it('lets in as many as there is room for, in order', async () => {
     const limit = new AdaptiveLimit({ initial: 2, most: 2 });
     const order: number[] = [];

@@ -111,7 +111,7 @@ export class AdaptiveLimit {
   }
 
   private async room(signal: AbortSignal | undefined): Promise<void> {
-    if (this.open()) {
+    if (this.open(this.now())) {
       this.inFlight += 1;
       return;
     }
@@ -130,16 +130,18 @@ export class AdaptiveLimit {
     });
   }
 
-  private open(): boolean {
-    return this.inFlight < this.limit && this.now() >= this.pausedUntil;
+  private open(now: number): boolean {
+    return this.inFlight < this.limit && now >= this.pausedUntil;
   }
 
   private admit(): void {
-    while (this.waiting.length > 0 && this.open()) {
+    // Read once: a pause that ends between two readings would let nobody in and set no timer.
+    const now = this.now();
+    while (this.waiting.length > 0 && this.open(now)) {
       this.inFlight += 1;
       this.waiting.shift()!();
     }
-    const pause = this.pausedUntil - this.now();
+    const pause = this.pausedUntil - now;
     if (this.waiting.length === 0 || pause <= 0 || this.timer) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
