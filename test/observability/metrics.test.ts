@@ -16,7 +16,7 @@ import { temporalConfig } from '../../temporal.config.js';
 import { measureQueues, metricsOptions } from '../../workers/metrics.js';
 import { fakeActivities } from '../support/fake-activities.js';
 import { until } from '../support/until.js';
-import { withWorkers } from '../support/workflow-environment.js';
+import { endWorkflowWorker, withWorkers } from '../support/workflow-environment.js';
 
 let environment: TestWorkflowEnvironment;
 let address: string;
@@ -120,6 +120,7 @@ test('what a trainer and an oracle report can be scraped, with run and stage', a
 
 test('tasks that nobody takes are counted as backlog', async () => {
   const { orchestration } = temporalConfig.taskQueues;
+  await endWorkflowWorker(environment);
   const waiting = await environment.client.workflow.start('trainRewardModel', {
     taskQueue: orchestration,
     workflowId: 'waits',

@@ -103,25 +103,62 @@ afterEach(async () => {
   await Promise.all([...ends].map((end) => end()));
 });
 
+interface Kept {
+  maxCachedWorkflows: number;
+  worker: Worker;
+  running: Promise<void>;
+}
+
+/** Workers for workflows alone: making one takes half a second of processor time, and tests do not need their own. */
+const kept = new WeakMap<TestWorkflowEnvironment, Kept>();
+
+async function keepWorkflowWorker(
+  environment: TestWorkflowEnvironment,
+  maxCachedWorkflows: number,
+): Promise<void> {
+  if (kept.get(environment)?.maxCachedWorkflows === maxCachedWorkflows) return;
+  await endWorkflowWorker(environment);
+  const worker = await Worker.create({
+    connection: environment.nativeConnection,
+    taskQueue: temporalConfig.taskQueues.orchestration,
+    workflowBundle: await workflowBundle(),
+    maxCachedWorkflows,
+  });
+  kept.set(environment, { maxCachedWorkflows, worker, running: worker.run() });
+  // The environment cannot go while a worker holds its connection.
+  const teardown = environment.teardown.bind(environment);
+  environment.teardown = () => endWorkflowWorker(environment).then(teardown);
+}
+
+/** Nobody takes tasks of workflows any more: one with a test's own options, say, would have to share them. */
+export async function endWorkflowWorker(environment: TestWorkflowEnvironment): Promise<void> {
+  const { worker, running } = kept.get(environment) ?? {};
+  kept.delete(environment);
+  worker?.shutdown();
+  await running;
+}
+
 /**
  * Run `use` while workers for all task queues serve `activities`. `maxCachedWorkflows: 0` replays every task; `options`
- * are for all of them. Ends them in an orderly way, as SIGTERM does.
+ * are for all of them. Ends those with activities in an orderly way, as SIGTERM does; the one for workflows is kept for
+ * the next test.
  */
 export async function withWorkers<T>(
   environment: TestWorkflowEnvironment,
   activities: AllActivities & Partial<RegistryActivities>,
   maxCachedWorkflows: number,
   use: () => Promise<T>,
-  options: Partial<WorkerOptions> = {},
+  options?: Partial<WorkerOptions>,
 ): Promise<T> {
   const common = { connection: environment.nativeConnection, activities, ...options };
   const { orchestration, oracle, training } = temporalConfig.taskQueues;
+  if (options) await endWorkflowWorker(environment);
+  else await keepWorkflowWorker(environment, maxCachedWorkflows);
   const workers = await Promise.all([
     Worker.create({
       ...common,
       taskQueue: orchestration,
-      workflowBundle: await workflowBundle(),
-      maxCachedWorkflows,
+      ...(options ? { workflowBundle: await workflowBundle(), maxCachedWorkflows } : {}),
     }),
     Worker.create({ ...common, taskQueue: oracle, maxHeartbeatThrottleInterval: '500ms' }),
     Worker.create({ ...common, taskQueue: training, maxHeartbeatThrottleInterval: '500ms' }),
