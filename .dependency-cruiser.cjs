@@ -20,7 +20,7 @@ const rooms = {
     'workflows/(errors|messages|inputs|benchmark-input|judge-settings|ledger|watched-hub)\\.ts',
   ],
   'activities/artifacts': ['engine/crash-point\\.ts'],
-  'activities/hub': ['workflows/errors\\.ts'],
+  'activities/hub': ['activities/artifacts/(errors|local-files)\\.ts', 'workflows/errors\\.ts'],
   'activities/pretrained': [
     'activities/hub/',
     'engine/',

@@ -1,10 +1,11 @@
 /** Bring a local data file to where every worker can read it. */
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { writeStream } from '../activities/artifacts/local-files.js';
 import type { ArtifactRef } from '../activities/artifacts/ref.js';
 import type { ArtifactStore } from '../activities/artifacts/store.js';
 import { checkPairs, type CheckedFile } from './check-pairs.js';
@@ -24,7 +25,9 @@ async function putPlain(file: string, store: ArtifactStore): Promise<ArtifactRef
   const dir = await mkdtemp(join(tmpdir(), 'rmr1-upload-'));
   try {
     const plain = join(dir, basename(file).replace(/\.gz$/, ''));
-    await pipeline(createReadStream(file), createGunzip(), createWriteStream(plain));
+    await pipeline(createReadStream(file), createGunzip(), (unpacked: AsyncIterable<Buffer>) =>
+      writeStream(plain, unpacked),
+    );
     return await store.putFile('pairs', plain);
   } finally {
     await rm(dir, { recursive: true, force: true });

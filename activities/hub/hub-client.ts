@@ -5,6 +5,8 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../workflows/errors.js';
+import { isStoreError } from '../artifacts/errors.js';
+import { onLocalDisk } from '../artifacts/local-files.js';
 
 export interface HubOptions {
   /** Default: `HF_ENDPOINT`, else the public hub. */
@@ -74,12 +76,12 @@ export class HubClient {
 
   /**
    * Bring a file to `target`, complete and with its announced hash, or not at all; what lies beside it in part is resumed.
-   * @throws the failures of this client
+   * @throws the failures of this client; StoreError `DiskFull`
    */
   async file(path: string, target: string, file: HubFile, what: string): Promise<void> {
     const part = `${target}.part`;
     await mkdir(dirname(target), { recursive: true });
-    await this.attempt(what, () => this.fetchRest(path, part, file, what));
+    await this.attempt(what, () => onLocalDisk(part, () => this.fetchRest(path, part, file, what)));
     if (!(await isWhole(part, file))) {
       await rm(part, { force: true });
       throw this.failures.damaged(what);
@@ -122,7 +124,8 @@ export class HubClient {
       try {
         return await once();
       } catch (error) {
-        if (error instanceof UserError || this.signal?.aborted) throw error;
+        if (error instanceof UserError || isStoreError(error, 'DiskFull') || this.signal?.aborted)
+          throw error;
         const wait = this.delays[tries];
         if (wait === undefined) {
           const { message, cause } = error as Error;

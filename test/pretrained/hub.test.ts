@@ -1,6 +1,14 @@
 /** Against a local server that speaks the hub's API, with its faults: cut connections, wrong bytes, no permission. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -123,6 +131,17 @@ describe('a model of the hub', () => {
     writeFileSync(join(dir, LARGE), bytes(300_000).fill(7, 5, 9));
     await download(dir);
     expect(readFileSync(join(dir, LARGE)).equals(FILES[LARGE]!)).toBe(true);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('for which the disk is too small says so, and asks once', async () => {
+    const dir = fresh();
+    mkdirSync(dir);
+    symlinkSync('/dev/full', join(dir, `${LARGE}.part`));
+    await expect(download(dir)).rejects.toMatchObject({
+      type: 'DiskFull',
+      message: expect.stringContaining(`No space left while writing ${join(dir, LARGE)}.part`) as string,
+    });
+    expect(asked.filter(({ path }) => path.endsWith(LARGE))).toHaveLength(1);
   });
 
   it('that cannot be had says why', async () => {
