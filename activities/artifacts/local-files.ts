@@ -14,7 +14,7 @@ export async function onLocalDisk<T>(path: string, write: () => Promise<T>): Pro
     if (FULL_DISK_CODES.has((error as NodeJS.ErrnoException).code ?? '')) {
       throw new StoreError(
         'DiskFull',
-        `No space left while writing ${path}. Free disk space there, or point RMR1_HOME at a larger disk.`,
+        `No space left while writing ${path}. Free disk space there, or point at a larger disk whichever of RMR1_HOME, RMR1_CACHE and TMPDIR it lies under.`,
         { cause: error },
       );
     }

@@ -1,4 +1,5 @@
 /** The engine's log is for people: training does not depend on it. */
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +31,7 @@ test('what the engine says is kept', async () => {
   await until('the end in the log', async () => /Exited the environment/.test(await readFile(path, 'utf8')));
 });
 
-test('where no log can be written, the engine trains on', async () => {
+test.skipIf(!existsSync('/dev/full'))('where no log can be written, the engine trains on', async () => {
   await mkdir(join(root, 'full'));
   await symlink('/dev/full', join(root, 'full', 'engine.log'));
   expect(await train('full')).toMatchObject({ status: 'done' });

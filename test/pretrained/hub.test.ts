@@ -139,7 +139,7 @@ describe('a model of the hub', () => {
     symlinkSync('/dev/full', join(dir, `${LARGE}.part`));
     await expect(download(dir)).rejects.toMatchObject({
       type: 'DiskFull',
-      message: expect.stringContaining(`No space left while writing ${join(dir, LARGE)}.part`) as string,
+      message: expect.stringMatching(/No space left while writing .*safetensors\.part.*RMR1_CACHE/) as string,
     });
     expect(asked.filter(({ path }) => path.endsWith(LARGE))).toHaveLength(1);
   });
